@@ -1,0 +1,101 @@
+/*
+ * upload.h - create the users of a source in a tenant, and record what became of each.
+ *
+ * One loop, one thread. Both interfaces it drives (source, transport) have second
+ * implementations in the tests, so that whole runs replay in virtual time from a seed.
+ */
+#ifndef ONRAMP_UPLOAD_H
+#define ONRAMP_UPLOAD_H
+
+#include "onramp/base.h"
+#include "onramp/ledger.h"
+#include "onramp/pacer.h"
+#include "onramp/secret.h"
+#include "onramp/source.h"
+#include "onramp/transport.h"
+
+enum onramp_verification_mail {
+    ONRAMP_MAIL_NO,    /* verify_email:false is sent: leaving it out makes Auth0 mail every unverified user */
+    ONRAMP_MAIL_YES,   /* verify_email:true */
+    ONRAMP_MAIL_RECORD /* as the record says; no mail if it says nothing */
+};
+
+/* How to get at the Management API. Borrowed for the run. */
+struct onramp_access_settings {
+    const struct onramp_secret *token; /* a Management API token; NULL: client credentials */
+    const char *client_id; /* with a secret: tokens are fetched, and renewed before expiry and once on a 401 */
+    const struct onramp_secret *client_secret;
+    const char *audience; /* NULL: https://DOMAIN/api/v2/ */
+};
+
+struct onramp_upload_settings {
+    const char *domain;     /* host or host:port, as the user gave it, without scheme */
+    const char *connection; /* name of the database connection */
+    struct onramp_access_settings access;
+    const char *input_path;    /* for the ledger */
+    const char *settings_json; /* for the ledger's run line: no secrets */
+    struct onramp_pacer_settings pacing;
+    uint64_t max_users;        /* larger files are refused */
+    onramp_span timeout;       /* of one request */
+    uint32_t max_attempts;     /* sends of one record that may end in a transient failure; a 429 does not count */
+    onramp_span give_up_after; /* without any progress */
+    enum onramp_verification_mail verification_mail;
+    uint32_t password_length;  /* raised or lowered to what the connection's policy wants */
+    const char *custom_domain; /* auth0-custom-domain header, or NULL */
+    bool dry_run;              /* everything but the sending */
+    uint64_t seed;             /* of backoff jitter and correlation ids; passwords come from the system's randomness */
+};
+
+/* Where a run stands; passed to the observer once a turn at the most. */
+struct onramp_progress {
+    uint64_t records, settled, counts[ONRAMP_OUTCOMES];
+    uint64_t before; /* of the settled: by earlier runs */
+    struct onramp_pacer_view pacer;
+    onramp_span elapsed;   /* since the first request */
+    onramp_span remaining; /* estimate; ONRAMP_NEVER while unknown */
+    const char *reason;    /* why the pacer waits; borrowed for the call */
+};
+
+enum onramp_level { ONRAMP_LOG_ERROR, ONRAMP_LOG_WARN, ONRAMP_LOG_INFO, ONRAMP_LOG_DEBUG };
+
+/* Callbacks, each may be NULL. Called on the caller's thread. */
+struct onramp_observer {
+    void *context;
+    void (*progress)(void *context, const struct onramp_progress *progress);
+    void (*log)(void *context, enum onramp_level level, const char *line); /* one line, no secret in it */
+    bool (*stopping)(
+        void *context); /* true once the user wants to stop: what is in flight lands, nothing more is sent */
+    bool debug;         /* whether ONRAMP_LOG_DEBUG lines are wanted: they cost formatting */
+};
+
+/* What the run came to; the members of `--json`. */
+struct onramp_summary {
+    char run[40];
+    uint64_t records, counts[ONRAMP_OUTCOMES]; /* every record of the file, once, by its final outcome */
+    uint64_t unsent;                           /* records left alone because the run stopped early: none of the above */
+    uint64_t adopted;                          /* of created: proven by asking, so nobody has the password */
+    uint64_t requests, throttled;
+    bool has_least;
+    uint32_t least_remaining;
+    bool has_limit;
+    uint32_t limit_burst;
+    double limit_per_second;
+    double seconds;
+    int exit;         /* the exit code of the command: 0, 1, 2, 3, 4, 5 or 130 */
+    char reason[200]; /* why it ended: "finished", "interrupted", or what stopped it */
+};
+
+/*
+ * Run to the end. `ledger` is open for writing (NULL only with dry_run). *summary is filled whatever the status.
+ * ONRAMP_OK: the run came to its end, be it good or bad; see summary->exit. Otherwise nothing or no
+ * more could be done, and err says why: ONRAMP_EINPUT, ONRAMP_EREFUSED, ONRAMP_EAUTH, ONRAMP_ENET,
+ * ONRAMP_EMISMATCH, ONRAMP_EIO (the disk failed: what was in flight has landed), ONRAMP_ENOMEM.
+ */
+ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_upload(const struct onramp_upload_settings *settings,
+                                                             const struct onramp_source *source,
+                                                             const struct onramp_transport *transport,
+                                                             struct onramp_ledger *ledger,
+                                                             const struct onramp_observer *observer,
+                                                             struct onramp_summary *summary, struct onramp_error *err);
+
+#endif

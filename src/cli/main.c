@@ -1,0 +1,7 @@
+/*
+ * main.c - which command is wanted.
+ */
+int main(void)
+{
+    return 2;
+}
