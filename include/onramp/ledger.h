@@ -91,6 +91,10 @@ struct onramp_ledger_attempt {
     struct onramp_identity identity;
     uint32_t attempt;           /* from 1, counted over all runs of this ledger */
     const char *correlation_id; /* as sent */
+    const char *chosen_id; /* the user_id that onramp chose for this user, without prefix: proof that a user found later
+                              is ours; NULL if none. Written as "user_id" */
+    int64_t tenant_date;   /* latest Date seen from the tenant before this attempt, Unix seconds; 0 if none. Written as
+                              "tenant_date" */
 };
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger,
                                                                      const struct onramp_ledger_attempt *attempt,
@@ -146,7 +150,11 @@ struct onramp_ledger_entry {
         *correlation_id; /* NULL where not known; correlation_id of the latest attempt */
 };
 
-/* NULL if the ledger has no line about it. Matched by onramp_identity_primary(). */
+/*
+ * NULL if the ledger has no line about it. Matched by onramp_identity_primary(). A `duplicate` line speaks of a
+ * second record with an identity that is another record's too, so it never makes or changes an entry; nor does an
+ * `invalid` line change an entry that is settled as created or exists.
+ */
 ONRAMP_API const struct onramp_ledger_entry *onramp_ledger_find(const struct onramp_ledger *ledger,
                                                                 const struct onramp_identity *identity);
 

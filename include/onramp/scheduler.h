@@ -7,7 +7,7 @@
  *
  * The caller's loop:
  *     for (;;) switch (onramp_scheduler_next(s, now, &step)) …
- *         FEED: add the next record's job, or say there are no more (onramp_scheduler_expect 0 …)
+ *         FEED: add the next record's job, or say that there are no more: onramp_scheduler_expect(s, 0)
  *         SEND: step.job leaves now; its answer comes back through onramp_scheduler_answered()
  *         WAIT: nothing to do before step.at or the next answer
  *         DONE: nothing waiting, nothing in flight, nothing to feed
@@ -59,8 +59,11 @@ ONRAMP_API enum onramp_todo onramp_scheduler_next(struct onramp_scheduler *sched
 ONRAMP_API void onramp_scheduler_answered(struct onramp_scheduler *scheduler, uint32_t id,
                                           const struct onramp_signal *signal, onramp_time now);
 
-/* Finished: forget the job. Its number is free again. */
+/* Finished, the tenant being well: forget the job. Its number is free again. */
 ONRAMP_API void onramp_scheduler_settle(struct onramp_scheduler *scheduler, uint32_t id);
+
+/* Finished after too many transient failures: the same, but the pool goes on holding. Also for a job that waits. */
+ONRAMP_API void onramp_scheduler_abandon(struct onramp_scheduler *scheduler, uint32_t id, onramp_time now);
 
 /* Ready again at once (the pacer holds the pool after a 429), in front of those not yet sent; `group` may be another.
  */
@@ -68,14 +71,15 @@ ONRAMP_API void onramp_scheduler_again(struct onramp_scheduler *scheduler, uint3
                                        onramp_time now);
 
 /*
- * Ready again after a backoff with full jitter that doubles with `failures` (1 for the first).
- * While no request has succeeded since, the whole pool holds as well and then tries with one
- * request at a time: a tenant in trouble is not hammered by the others.
+ * Ready again after a backoff with jitter (at least half of it, at most all) that doubles with `failures` (1 for the
+ * first). Until one is settled, the whole pool holds as well and then tries with one request at a time: a tenant in
+ * trouble is not hammered by the others.
  */
 ONRAMP_API void onramp_scheduler_later(struct onramp_scheduler *scheduler, uint32_t id, enum onramp_group group,
                                        uint32_t failures, onramp_time now);
 
-/* Send nothing more: next() says WAIT while something is in flight, then DONE. */
+/* Send nothing more: next() says WAIT while something is in flight, then DONE. Jobs that wait stay the caller's to
+ * settle. */
 ONRAMP_API void onramp_scheduler_drain(struct onramp_scheduler *scheduler);
 
 ONRAMP_API uint32_t onramp_scheduler_in_flight(const struct onramp_scheduler *scheduler);

@@ -28,7 +28,8 @@ struct onramp_user {
 
 /*
  * Understand one record. On ONRAMP_OK clear *out when done. ONRAMP_EINPUT: the record is invalid; err's text says what
- * and what would be right ("password_hash cannot be sent through POST /users: use the bulk import job for this user").
+ * and what would be right, and *out still has the identity as far as it could be read, for the ledger: clear it too
+ * ("password_hash cannot be sent through POST /users: use the bulk import job for this user").
  * ONRAMP_ENOMEM.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_user_parse(struct onramp_user *out, const char *json, size_t size,
