@@ -13,8 +13,9 @@
 #define ONRAMP_PASSWORD_MAX 72 /* bytes: bcrypt sees no more */
 
 struct onramp_policy {
-    uint32_t min_length;               /* characters, 1..72 */
+    uint32_t min_length;               /* UTF-16 code units, as Auth0 counts; 1..128, above 72 in old options only */
     bool lower, upper, digit, special; /* character types that must occur; onramp always uses all four */
+    bool three_of_four;                /* all of the above are set, and any three of them will do */
     bool no_repeats;                   /* at most two identical characters in a row */
     bool no_sequences;                 /* at most two alphanumerics in a row stepping by one */
     bool no_profile;                   /* must not contain profile values */

@@ -30,7 +30,7 @@ struct onramp_reply {
     char error_code[64];
     char message[400]; /* the tenant's words, or ours where it had none; one line, no control characters */
     char cure[300];    /* STOP, FORBIDDEN, UNAUTHORIZED: what the user can do; else "" */
-    char user_id[256]; /* DONE on a create */
+    char user_id[288]; /* DONE on a create: prefix and all, so longer than the 255 that Auth0 allows without it */
     int64_t date;      /* Date of the answer, Unix seconds; 0 if absent */
 };
 
@@ -44,7 +44,7 @@ bool onramp_reply_date(const char *text, int64_t *out);
 
 /* One user of a look-up's answer. */
 struct onramp_found {
-    char user_id[256];
+    char user_id[288];
     int64_t created_at; /* Unix ms; 0 if absent or unreadable */
     bool in_connection; /* has an identity in the connection asked about */
     char email[260], username[140], phone_number[32];

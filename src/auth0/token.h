@@ -16,7 +16,7 @@ struct onramp_claims {
     bool has_expiry;
     int64_t issued_at, expires_at; /* Unix seconds */
     bool has_scopes;               /* a `scope` claim was there */
-    char scopes[4096];             /* space separated */
+    char scopes[16384];            /* space separated; a token of the dashboard's API Explorer carries every scope */
     char audience[1024];           /* space separated */
 };
 void onramp_token_claims(struct onramp_claims *out, const struct onramp_secret *token);

@@ -19,9 +19,8 @@ struct onramp_user_rules {
 struct onramp_user {
     struct onramp_identity identity; /* points into the user's own memory */
     char *body;                      /* the request's JSON object, complete but for the password */
-    char *profile[8]; /* values a password must not contain: name, nickname, username, local part …; NULL-terminated
-                         list */
-    bool wants_mail;  /* creating it makes Auth0 send a verification mail */
+    char *profile[12]; /* values a password must not contain: name, nickname, username, local part …; NULL-terminated */
+    bool wants_mail;   /* creating it makes Auth0 send a verification mail */
     uint32_t dropped; /* bit set of read-only export properties left out; see onramp_user_dropped_name() */
     void *memory;     /* owns the strings above */
 };
