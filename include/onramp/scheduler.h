@@ -72,8 +72,8 @@ ONRAMP_API void onramp_scheduler_again(struct onramp_scheduler *scheduler, uint3
 
 /*
  * Ready again after a backoff with jitter (at least half of it, at most all) that doubles with `failures` (1 for the
- * first). Until one is settled, the whole pool holds as well and then tries with one request at a time: a tenant in
- * trouble is not hammered by the others.
+ * first). When failures follow each other without a success between, the whole pool holds as well and then tries with
+ * one request at a time: a tenant in trouble is not hammered by the others.
  */
 ONRAMP_API void onramp_scheduler_later(struct onramp_scheduler *scheduler, uint32_t id, enum onramp_group group,
                                        uint32_t failures, onramp_time now);
