@@ -37,8 +37,12 @@ void onramp_user_clear(struct onramp_user *user); /* a zeroed one is fine */
 
 const char *onramp_user_dropped_name(unsigned bit); /* NULL past the last */
 
-/* The body with the password in it (NULL: without one), in guarded memory; the caller's. */
+/*
+ * The whole body, in guarded memory; the caller's. `chosen_id` is a user_id of onramp's own making, without prefix, for
+ * a record that brought none: NULL to let the tenant choose. `password` NULL: none is sent.
+ */
 ONRAMP_NODISCARD enum onramp_status onramp_user_body(struct onramp_secret **out, const struct onramp_user *user,
-                                                     const struct onramp_secret *password, struct onramp_error *err);
+                                                     const char *chosen_id, const struct onramp_secret *password,
+                                                     struct onramp_error *err);
 
 #endif
