@@ -18,18 +18,35 @@ struct onramp_user_rules {
 
 struct onramp_user {
     struct onramp_identity identity; /* points into the user's own memory */
-    char *body;                      /* the request's JSON object, complete but for the password */
+    char *body;                      /* the request's JSON object, complete but for the password and a chosen id */
     char *profile[12]; /* values a password must not contain: name, nickname, username, local part …; NULL-terminated */
     bool wants_mail;   /* creating it makes Auth0 send a verification mail */
-    uint32_t dropped; /* bit set of read-only export properties left out; see onramp_user_dropped_name() */
+    uint32_t dropped; /* bit set of properties left out, read-only or overruled; see onramp_user_dropped_name() */
     void *memory;     /* owns the strings above */
 };
 
 /*
- * Understand one record. On ONRAMP_OK clear *out when done. ONRAMP_EINPUT: the record is invalid; err's text says what
- * and what would be right, and *out still has the identity as far as it could be read, for the ledger: clear it too
- * ("password_hash cannot be sent through POST /users: use the bulk import job for this user").
- * ONRAMP_ENOMEM.
+ * Understand one record. On ONRAMP_OK clear *out when done. ONRAMP_EINPUT: the record is invalid; err's text is the
+ * first thing wrong with it and what would be right ("'password_hash' cannot be sent through POST /users: use the
+ * bulk import job for this user"), and *out still has the identity as far as it could be read, for the ledger: clear
+ * it too. ONRAMP_ENOMEM.
+ *
+ * What becomes of each property (null and the empty string count as absent):
+ *   email, username, phone_number, names, picture, booleans   checked against Auth0's limits and passed on
+ *   Email, Given Name, … (headings of the extension's export) renamed, then as above; "true" and "false" in quotes
+ *                                                             are understood under these headings only
+ *   user_id, Id                                               without "auth0|"; one of another strategy is refused
+ *   user_metadata, app_metadata                               passed on; barred keys are refused
+ *   connection                                                must be that of the run, if given
+ *   verify_email                                              heeded with ONRAMP_MAIL_RECORD, else overruled
+ *   password                                                  refused: a file is no place for one, and onramp makes
+ *                                                             each user a fresh one
+ *   password_hash, custom_password_hash, mfa_factors          refused: only the import job takes them
+ *   identities, created_at, last_login, …                     read-only: left out, and told in `dropped`
+ *   anything else                                             refused by Auth0's closed schema, so refused here
+ *
+ * `verify_email` is always sent with an e-mail address, for leaving it out makes Auth0 mail every unverified user.
+ * With ONRAMP_MAIL_YES a user whose address is verified already gets no mail: there is nothing to verify.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_user_parse(struct onramp_user *out, const char *json, size_t size,
                                                       const struct onramp_user_rules *rules, struct onramp_error *err);
@@ -39,7 +56,8 @@ const char *onramp_user_dropped_name(unsigned bit); /* NULL past the last */
 
 /*
  * The whole body, in guarded memory; the caller's. `chosen_id` is a user_id of onramp's own making, without prefix, for
- * a record that brought none: NULL to let the tenant choose. `password` NULL: none is sent.
+ * a record that brought none: NULL to let the tenant choose. `password` NULL: none is sent; no other copy is made of
+ * it.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_user_body(struct onramp_secret **out, const struct onramp_user *user,
                                                      const char *chosen_id, const struct onramp_secret *password,
