@@ -1,0 +1,37 @@
+/*
+ * commands.h - what onramp can be told to do. A new command is one line in commands.c.
+ */
+#ifndef ONRAMP_CLI_COMMANDS_H
+#define ONRAMP_CLI_COMMANDS_H
+
+#include "settings.h"
+
+/* Exit codes that do not come from a run: interface of every command. */
+enum exit_code {
+    EXIT_ALL_WELL = 0,
+    EXIT_USAGE = 2,       /* usage or configuration; nothing was sent */
+    EXIT_REFUSED = 3,     /* refused before the first write */
+    EXIT_CREDENTIALS = 4, /* the tenant refused the credentials */
+    EXIT_AGAIN = 5,       /* run the same command again */
+    EXIT_INTERRUPTED = 130
+};
+
+struct command {
+    const char *name;
+    const char *summary; /* one line of `onramp --help`, no full stop */
+    const char *about;   /* what its own help says beyond the flags */
+    const struct setting_table *table;
+    unsigned bit;             /* which rows of the table are its own */
+    int (*run)(void *values); /* the table's struct, filled; returns the exit code. May change and take from it */
+};
+
+/* Ends with a nameless one. */
+extern const struct command commands[];
+const struct command *command_find(const char *name);
+
+int cmd_upload(void *values);
+int cmd_demo(void *values);
+int cmd_tenant(void *values);
+extern const struct setting_table tenant_table; /* cmd_tenant.c's own rows */
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * settings.h - what a user can set, described once.
+ *
+ * Each setting is one row: its flag, its variables, its default, its range, its help and where its value goes.
+ * Parsing, --help, the environment, .env and the ledger's record of a run all follow from the rows.
+ * Precedence: flag, environment, .env, default. An empty variable counts as unset.
+ *
+ * A command has a table of rows and a struct for their values. Most share the table and the struct below; a
+ * command with flags of its own kind (tenant) brings both.
+ */
+#ifndef ONRAMP_CLI_SETTINGS_H
+#define ONRAMP_CLI_SETTINGS_H
+
+#include "domain.h"
+
+#include <onramp/onramp.h>
+
+#define SETTING_VARIABLES 2 /* names by which one setting may stand in the environment, the first one wins */
+
+/* What a value is, and the C type of its field. */
+enum setting_kind {
+    SETTING_TEXT,    /* char *, owned by the struct, NULL if unset */
+    SETTING_PATH,    /* the same */
+    SETTING_COUNT,   /* uint64_t, in [least, most] */
+    SETTING_SECONDS, /* onramp_span, in [least, most] seconds; decimals are fine */
+    SETTING_RATE,    /* struct onramp_rate: N/s or N/min; {0, 0} if unset */
+    SETTING_SHARE,   /* struct setting_share: N or N%; `most` bounds the per cent */
+    SETTING_CHOICE,  /* int: index into the row's choices, -1 if unset */
+    SETTING_FLAG,    /* bool */
+    SETTING_SECRET,  /* struct onramp_secret *, owned, NULL if unset. Never a flag */
+    SETTING_DOMAIN,  /* struct domain: see domain.h */
+    SETTING_CUSTOM   /* whatever the row's `parse` fills; plain data, nothing to free. May be given several times */
+};
+
+struct setting_share {
+    uint32_t tokens, percent; /* one of them is 0 */
+};
+
+struct setting {
+    const char *flag; /* long flag without its dashes, or NULL */
+    char letter;      /* short flag, or 0 */
+    bool operand;     /* given as an argument without a flag, in the order of the rows */
+    enum setting_kind kind;
+    const char *argument; /* placeholder in the help: "N/s", "FILE" */
+    const char *variables[SETTING_VARIABLES];
+    const char *fallback; /* default, as a user would write it; NULL for none */
+    const char *help;
+    uint64_t least, most;
+    const char *(*choice)(size_t index); /* of SETTING_CHOICE: names, NULL past the last */
+    /* Of SETTING_CUSTOM. On failure `err` gets the words without their source: "'x' is not …". */
+    enum onramp_status (*parse)(const char *text, void *field, struct onramp_error *err);
+    /* What a flag's text must pass besides, since flags are seen by everyone who may list processes; or NULL. */
+    enum onramp_status (*check_flag)(const char *text, struct onramp_error *err);
+    size_t offset;     /* of the field in the command's struct */
+    unsigned commands; /* which commands have it: bits of enum command_bit, or ~0u */
+    bool recorded;     /* stands in the ledger's run line */
+};
+
+struct setting_table {
+    const struct setting *rows;
+    size_t count;
+    size_t size; /* of the struct that holds the values */
+};
+
+/* Commands that share the table below. */
+enum command_bit { COMMAND_UPLOAD = 1U << 0, COMMAND_DEMO = 1U << 1 };
+
+struct settings {
+    char *file;
+    struct domain domain;
+    char *connection;
+    struct onramp_secret *token, *client_secret;
+    char *client_id, *audience, *custom_domain;
+    uint64_t concurrency;
+    struct onramp_rate rate;
+    uint64_t burst; /* 0: not given */
+    int tier;       /* as onramp_tier_at() numbers them; -1: not given */
+    struct setting_share reserve;
+    uint64_t max_users;
+    onramp_span timeout, give_up_after;
+    uint64_t max_attempts;
+    char *ledger, *cacert, *proxy, *no_proxy;
+    int verification_mail; /* enum onramp_verification_mail */
+    uint64_t password_length;
+    bool dry_run;
+    uint64_t users; /* demo: size of the sample */
+    bool keep;      /* demo: leave the files behind */
+    bool json, quiet, no_progress, log_json;
+    int log_level; /* enum onramp_level */
+    char *env_file;
+};
+extern const struct setting_table settings_table;
+
+struct command; /* commands.h */
+
+/*
+ * Fill `values` (zeroed, table->size bytes) for `command` from argv (argv[0] is the command's name), and, if the
+ * command has --env-file, from the environment and .env. *help is set if --help was given; nothing
+ * else is looked at then. ONRAMP_EUSAGE names the source: "--rate: '5/h' is not N/s or N/min", ".env line 3: …".
+ * Clear `values` with settings_clear() in any case. Secrets are wiped from the environment once read.
+ */
+ONRAMP_NODISCARD enum onramp_status settings_load(const struct command *command, int argc, char **argv, void *values,
+                                                  bool *help, struct onramp_error *err);
+void settings_clear(const struct setting_table *table, void *values);
+
+/* One text to one value; `field` is left alone on failure. The words have no source in front. */
+ONRAMP_NODISCARD enum onramp_status setting_parse(const struct setting *setting, const char *text, void *field,
+                                                  struct onramp_error *err);
+
+/* The recorded settings as a JSON object, for the ledger. malloc'd, the caller's; NULL when out of memory. */
+char *settings_json(const struct setting_table *table, unsigned command, const void *values);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * signals.h - Ctrl-C and SIGTERM: the first asks the command to stop, the second leaves at once.
+ */
+#ifndef ONRAMP_CLI_SIGNALS_H
+#define ONRAMP_CLI_SIGNALS_H
+
+#include <onramp/base.h>
+
+/* Take SIGINT and SIGTERM over; ignore SIGPIPE. */
+ONRAMP_NODISCARD enum onramp_status signals_install(struct onramp_error *err);
+
+/* Readable once a signal has come: for poll(), and for a pool's wake_fd. */
+int signals_fd(void);
+
+/* Whether one has come. Empties signals_fd(), so that a loop which asks does not spin. */
+bool signals_stopping(void);
+
+/* Sleep until one has come. */
+void signals_wait(void);
+
+#endif
