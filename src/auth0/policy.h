@@ -24,24 +24,39 @@ struct onramp_policy {
 
 /* The strictest that Auth0 can demand, for connections whose options cannot be read. */
 void onramp_policy_strictest(struct onramp_policy *out);
-/* From the JSON text of a connection's `options`. ONRAMP_EINPUT (not an object), ONRAMP_ENOMEM. Clear *out when done.
+
+/*
+ * From the JSON text of a connection's `options`. Clear *out when done. What is not understood, a level of a later
+ * day for instance, counts as the strictest. ONRAMP_EINPUT (not an object), ONRAMP_ENOMEM.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_policy_parse(struct onramp_policy *out, const char *options_json,
                                                         struct onramp_error *err);
 void onramp_policy_clear(struct onramp_policy *policy);
+
 /* "at least 14 characters, all of lower, upper, digit and special, no more than 2 identical in a row" */
 void onramp_policy_words(const struct onramp_policy *policy, char *out, size_t size);
 
 /*
  * A fresh password from libsodium's randomness, constructed (never tried again) so as to satisfy `policy` and
- * everything else that a policy can demand. `length` is what the user asked for, raised or lowered to what is possible.
- * `profile`: values it must not contain, NULL-terminated, NULL allowed. *out is the caller's. ONRAMP_ENOMEM.
+ * everything else that a policy can demand: all four types of character, no neighbours that are equal or step by one,
+ * no profile value or word of the dictionary inside, case aside. `length` is what the user asked for, raised to the
+ * policy's minimum and at least 14, lowered to 72 (unless an old policy's minimum is above that). `profile`: values
+ * it must not contain, NULL-terminated, NULL allowed.
+ *
+ * Values of one or two characters are avoided as well, since what Auth0 does about them is not documented. Where no
+ * character is left for a place (profile values of "0", "1" … "9"), first the dictionary gives way there, which Auth0
+ * compares with whole passwords only, then the profile.
+ *
+ * *out is the caller's. ONRAMP_ENOMEM, ONRAMP_EIO (libsodium cannot start).
  */
 ONRAMP_NODISCARD enum onramp_status onramp_password_make(struct onramp_secret **out, const struct onramp_policy *policy,
                                                          uint32_t length, char *const *profile,
                                                          struct onramp_error *err);
 
-/* Does a password satisfy the policy? For tests and the local tenant's look-alike check. */
+/*
+ * Does a password satisfy the policy, as far as this program can know it? Auth0's lists of common passwords are
+ * not here. For tests and the local tenant's look-alike check.
+ */
 bool onramp_policy_accepts(const struct onramp_policy *policy, const char *password, char *const *profile);
 
 #endif
