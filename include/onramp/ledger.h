@@ -1,15 +1,27 @@
 /*
  * ledger.h - what became of each record, in an append-only file of NDJSON.
  *
- * Crash rule: a line counts once onramp_ledger_sync() has returned. A crash, of the process or of
- * the machine, can only damage what was written since the last sync, that is the end
- * of the file; open drops such damage (cuts the file after its last whole line) and says so.
- * Damage with whole lines behind it is not from a crash: open names the line and refuses.
- * Each line carries a checksum ("crc") so that this can be told. One writer (flock).
- * After a failed write or sync the ledger takes nothing more: every later call fails too.
+ * Crash rule: a line counts once onramp_ledger_sync() has returned. A crash, of the process or of the
+ * machine, can only damage what was written since the last sync, and open drops such damage: it
+ * cuts the file after the last whole line in front of it. Whole lines of that last batch which reached the disk
+ * are kept, synced or not: what they say was true when they were written.
  *
- * Lines are of the types run, attempt, outcome, invite and end, as docs/ledger.md describes.
- * No token, password or link is ever written to it.
+ * How a crash is told from other damage: each line carries a checksum ("crc"), and how many bytes of the
+ * file were on disk when it was written ("synced"). After a power loss the blocks of the last
+ * batch may be there in any mixture, with holes of zeros and whole lines behind them; but no line behind such
+ * a hole can say that the hole had been on disk. If one does, the damage is not from a crash, and
+ * open names the line and refuses. It also refuses lines that are complete but do not match their
+ * checksum, wherever they stand, since no crash makes those. begin and end have syncs of
+ * their own around them, so that in a ledger that was ended everything in front of the end line is guarded.
+ *
+ * A ledger written by hand needs neither member, but then no line of the run may have them.
+ * One writer (flock). After a failed write or sync the ledger takes nothing more: every
+ * later call fails too, and what the failure left is the torn end that the next open cuts.
+ * A file whose first line is no run line is not a ledger and is never changed, unless
+ * it is nothing but the beginning of our own first line, or zeros, as a crash leaves.
+ *
+ * Lines are of the types run, attempt, outcome, invite and end, as docs/ledger.md describes. Texts from outside
+ * are clipped, and bytes that are not UTF-8 replaced by '?'. No token, password or link is ever written to it.
  */
 #ifndef ONRAMP_LEDGER_H
 #define ONRAMP_LEDGER_H
@@ -29,22 +41,26 @@ enum onramp_outcome {
 };
 ONRAMP_API const char *onramp_outcome_name(enum onramp_outcome outcome); /* "created" … */
 
-/* How the ledger touches the disk: an interface, since tests make each call fail. NULL ops: the file system. */
+/*
+ * How the ledger touches the disk: an interface, since tests make each call fail. NULL: the file system.
+ * Lines are appended one a call.
+ */
 struct onramp_disk {
     void *self;
     /* Append all of `bytes`; 0 or an errno. A failed append may have written a part. */
     int (*append)(void *self, int fd, const char *bytes, size_t size);
-    int (*sync)(void *self, int fd); /* 0 or an errno */
+    /* 0 or an errno. `fd` is the ledger, or the directory of a new one. */
+    int (*sync)(void *self, int fd);
 };
 
 struct onramp_ledger; /* opaque; not thread-safe */
 
 /*
- * Open or create `path` (mode 0600), lock it, replay it. On ONRAMP_OK *out is the caller's, to close.
- * Otherwise *out is untouched:
+ * Open or create `path` (mode 0600), lock it, replay it, repair its end, and make what was replayed durable.
+ * A symbolic link is followed. On ONRAMP_OK *out is the caller's, to close. Otherwise *out is untouched:
  *   ONRAMP_ELOCKED   another run is writing it
- *   ONRAMP_ECORRUPT  damaged before its end, or not a ledger at all; names the line
- *   ONRAMP_EIO, ONRAMP_ENOMEM
+ *   ONRAMP_ECORRUPT  damaged before its end (names the line), or not a ledger at all; the file is as it was
+ *   ONRAMP_EIO       cannot be opened or written, is no regular file; ONRAMP_ENOMEM
  * `disk` is borrowed for the ledger's life; NULL for the real one.
  */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_open(struct onramp_ledger **out, const char *path,
@@ -58,8 +74,12 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_read(struct onramp_
 
 ONRAMP_API void onramp_ledger_close(struct onramp_ledger *ledger); /* NULL is fine */
 
-/* Bytes cut from a damaged end by open; 0 if it was whole. */
+/* Bytes of a damaged end that open cut off, or read passed over; 0 if it was whole. */
 ONRAMP_API size_t onramp_ledger_repaired(const struct onramp_ledger *ledger);
+
+/* Others may read the file, and open could not take that from them (a file system without modes,
+ * or another owner): worth a warning, since it holds names. */
+ONRAMP_API bool onramp_ledger_exposed(const struct onramp_ledger *ledger);
 
 struct onramp_ledger_run {
     int64_t at;      /* ms since 1970 */
@@ -72,8 +92,8 @@ struct onramp_ledger_run {
 
 /*
  * Begin a run: its line is written and synced. ONRAMP_EMISMATCH if the ledger's earlier runs were for another
- * tenant or connection, or for another file (neither path nor digest the same: an edited
- * file and a moved one are fine). ONRAMP_EIO.
+ * tenant or connection, or for another file (neither path nor digest the same as in any of them: an edited
+ * file and a moved one are fine). ONRAMP_EIO. ONRAMP_EUSAGE: settings are no JSON object, or too long.
  */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_begin(struct onramp_ledger *ledger,
                                                                    const struct onramp_ledger_run *run,
@@ -83,6 +103,9 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_begin(struct onramp
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_match(const struct onramp_ledger *ledger,
                                                                    const struct onramp_ledger_run *run,
                                                                    struct onramp_error *err);
+
+/* Lines may be written between begin and close, to a ledger that was opened for writing. All may fail with ONRAMP_EIO
+ * or ONRAMP_ENOMEM. */
 
 /* An attempt: write before the request leaves, sync before it leaves. */
 struct onramp_ledger_attempt {
@@ -124,16 +147,24 @@ struct onramp_ledger_end {
     uint32_t least_remaining;
     double seconds;
 };
+/* Syncs, writes the line, syncs again. */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger,
                                                                  const struct onramp_ledger_end *end,
                                                                  struct onramp_error *err);
 
-/* Make every line written so far durable (fdatasync). Does nothing if there is none. ONRAMP_EIO. */
+/* Make every line written so far durable (fdatasync). Does nothing if there is none. ONRAMP_EIO, also if the file was
+ * removed or replaced under its path: the next run would not find these lines. */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_sync(struct onramp_ledger *ledger,
                                                                   struct onramp_error *err);
 
-/* What the ledger says of one identity, replayed and as written since. Strings live as long as the ledger or until the
- * identity's next line. */
+/*
+ * What the ledger says of one identity, replayed and as written since. Strings live as long as the ledger or until the
+ * identity's next line; the entry itself as long as the ledger.
+ *
+ * What was refused here says nothing about the tenant and must not hide what is known of it: a `duplicate`
+ * line, and an `invalid` one about an identity that was created, exists or may be there (open, unknown), make an
+ * entry of their own, which each() shows and find() does not. So do records without any identity.
+ */
 struct onramp_ledger_entry {
     uint64_t record; /* as of its latest line */
     struct onramp_identity identity;

@@ -1,0 +1,420 @@
+/*
+ * ledger.c - the ledger's public face: opens, writes lines, answers questions.
+ */
+#include "onramp/ledger.h"
+
+#include "io/ledger_disk.h"
+#include "io/ledger_line.h"
+#include "io/ledger_replay.h"
+#include "io/ledger_state.h"
+#include "onramp/onramp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct onramp_ledger {
+    int fd; /* -1 once replayed, for one that is only read */
+    char *path;
+    struct onramp_disk disk;
+    struct onramp_state *state;
+    uint64_t size;   /* of the file */
+    uint64_t synced; /* of that, on disk */
+    size_t repaired;
+    bool exposed;
+    bool running;               /* begin was called: lines may follow */
+    struct onramp_error broken; /* the first failed write or sync; ONRAMP_OK while there was none */
+    char line[ONRAMP_LINE_MAX + 1];
+};
+
+/* What is kept of texts from outside, in bytes: a line must have a bound. Identifiers that are longer than a key
+ * can be are left out whole, for half of one is another one. */
+#define MESSAGE_MAX    1024
+#define CODE_MAX       256
+#define USER_ID_MAX    512
+#define NAME_MAX_BYTES 512
+#define PATH_MAX_BYTES 4096
+#define SETTINGS_MAX   16384
+
+const char *onramp_outcome_name(enum onramp_outcome outcome)
+{
+    switch (outcome) {
+    case ONRAMP_CREATED:
+        return "created";
+    case ONRAMP_EXISTS:
+        return "exists";
+    case ONRAMP_REJECTED:
+        return "rejected";
+    case ONRAMP_INVALID:
+        return "invalid";
+    case ONRAMP_DUPLICATE:
+        return "duplicate";
+    case ONRAMP_FAILED:
+        return "failed";
+    case ONRAMP_UNKNOWN:
+        return "unknown";
+    case ONRAMP_OUTCOMES:
+        break;
+    }
+    return "?";
+}
+
+/* Opening */
+
+/* A ledger with its file open, locked if it is to be written, and nothing read yet. */
+static enum onramp_status open_file(struct onramp_ledger *ledger, bool writing, struct onramp_error *err)
+{
+    int errnum;
+    ledger->fd = onramp_disk_open(ledger->path, writing, &errnum);
+    if (ledger->fd < 0)
+        return onramp_fail_sys(err, errnum, "cannot open ledger '%s'", ledger->path);
+
+    struct stat st;
+    if (fstat(ledger->fd, &st) != 0)
+        return onramp_fail_sys(err, errno, "cannot examine ledger '%s'", ledger->path);
+    if (!S_ISREG(st.st_mode))
+        return onramp_fail(err, ONRAMP_EIO, "cannot use '%s' as a ledger: it is not a regular file", ledger->path);
+    if (!writing)
+        return ONRAMP_OK;
+
+    int failed = onramp_disk_lock(ledger->fd);
+    if (failed == EWOULDBLOCK)
+        return onramp_fail(err, ONRAMP_ELOCKED, "ledger '%s' is in use: wait for the other run to end, or stop it",
+                           ledger->path);
+    if (failed != 0)
+        return onramp_fail_sys(err, failed, "cannot lock ledger '%s'", ledger->path);
+    if (!onramp_disk_is_at(ledger->fd, ledger->path)) /* between open and lock */
+        return onramp_fail(err, ONRAMP_EIO, "ledger '%s' was replaced while it was being opened", ledger->path);
+    return ONRAMP_OK;
+}
+
+/* Bring the file to the state that was replayed, durably. */
+static enum onramp_status repair(struct onramp_ledger *ledger, const struct onramp_replayed *replayed,
+                                 struct onramp_error *err)
+{
+    ledger->exposed = !onramp_disk_close_to_others(ledger->fd);
+    if (replayed->damaged > 0 && ftruncate(ledger->fd, (off_t)replayed->whole) != 0)
+        return onramp_fail_sys(err, errno, "cannot repair the end of ledger '%s'", ledger->path);
+    int failed = replayed->needs_newline ? ledger->disk.append(ledger->disk.self, ledger->fd, "\n", 1) : 0;
+    if (failed != 0)
+        return onramp_fail_sys(err, failed, "cannot repair the end of ledger '%s'", ledger->path);
+
+    ledger->size = replayed->whole + replayed->needs_newline;
+    /* Only an empty file can have an entry that was never synced: the entry comes before the first line. */
+    if (ledger->size == 0)
+        failed = onramp_disk_sync_entry(&ledger->disk, ledger->path);
+    if (failed == 0)
+        failed = ledger->disk.sync(ledger->disk.self, ledger->fd);
+    if (failed != 0)
+        return onramp_fail_sys(err, failed, "cannot sync ledger '%s'", ledger->path);
+    ledger->synced = ledger->size;
+    return ONRAMP_OK;
+}
+
+static enum onramp_status open_ledger(struct onramp_ledger **out, const char *path, bool writing,
+                                      const struct onramp_disk *disk, struct onramp_error *err)
+{
+    enum onramp_status st;
+    struct onramp_replayed replayed;
+    struct onramp_ledger *ledger = calloc(1, sizeof *ledger);
+    if (ledger == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
+    ledger->fd = -1;
+    ledger->disk = disk != NULL ? *disk : onramp_real_disk;
+    ledger->path = strdup(path);
+    if (ledger->path == NULL) {
+        st = onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
+        goto out;
+    }
+    st = onramp_state_new(&ledger->state, err);
+    if (st == ONRAMP_OK)
+        st = open_file(ledger, writing, err);
+    if (st == ONRAMP_OK)
+        st = onramp_replay(ledger->fd, path, ledger->state, &replayed, err);
+    if (st != ONRAMP_OK)
+        goto out;
+
+    ledger->repaired = (size_t)replayed.damaged;
+    if (writing) {
+        st = repair(ledger, &replayed, err);
+        if (st != ONRAMP_OK)
+            goto out;
+    } else {
+        (void)close(ledger->fd);
+        ledger->fd = -1;
+    }
+    *out = ledger;
+    ledger = NULL; /* it is the caller's now */
+out:
+    onramp_ledger_close(ledger);
+    return st;
+}
+
+enum onramp_status onramp_ledger_open(struct onramp_ledger **out, const char *path, const struct onramp_disk *disk,
+                                      struct onramp_error *err)
+{
+    return open_ledger(out, path, true, disk, err);
+}
+
+enum onramp_status onramp_ledger_read(struct onramp_ledger **out, const char *path, struct onramp_error *err)
+{
+    return open_ledger(out, path, false, NULL, err);
+}
+
+void onramp_ledger_close(struct onramp_ledger *ledger)
+{
+    if (ledger == NULL)
+        return;
+    if (ledger->fd >= 0)
+        (void)close(ledger->fd); /* lets go of the lock; what counts was synced before */
+    onramp_state_free(ledger->state);
+    free(ledger->path);
+    free(ledger);
+}
+
+size_t onramp_ledger_repaired(const struct onramp_ledger *ledger)
+{
+    return ledger->repaired;
+}
+
+bool onramp_ledger_exposed(const struct onramp_ledger *ledger)
+{
+    return ledger->exposed;
+}
+
+/* Building a line: a member that cannot be made (no memory) makes the whole body NULL in the end. */
+
+struct body {
+    json_t *object;
+    bool failed;
+};
+
+static void add(struct body *body, const char *name, json_t *value)
+{
+    if (json_object_set_new(body->object, name, value) != 0)
+        body->failed = true;
+}
+
+static void add_text(struct body *body, const char *name, const char *text, size_t max)
+{
+    if (text != NULL)
+        add(body, name, onramp_line_text(text, max));
+}
+
+static void add_number(struct body *body, const char *name, uint64_t number)
+{
+    add(body, name, json_integer(number < INT64_MAX ? (json_int_t)number : INT64_MAX));
+}
+
+static void add_at(struct body *body, int64_t at)
+{
+    char text[ONRAMP_LINE_TIME_MAX];
+    onramp_line_time(at, text);
+    add(body, "at", json_string(text));
+}
+
+static struct body body_of(const char *type)
+{
+    struct body body = {.object = json_object()};
+    add(&body, "type", json_string(type));
+    return body;
+}
+
+static struct body body_of_run(const struct onramp_ledger *ledger, const char *type)
+{
+    struct body body = body_of(type);
+    add(&body, "run", json_string(onramp_state_run(ledger->state)));
+    return body;
+}
+
+static void add_identity(struct body *body, const struct onramp_identity *identity)
+{
+    char key[ONRAMP_IDENTITY_KEY_MAX];
+    const struct {
+        const char *name, *value;
+        enum onramp_identifier kind;
+    } members[] = {{"email", identity->email, ONRAMP_ID_EMAIL},
+                   {"username", identity->username, ONRAMP_ID_USERNAME},
+                   {"phone_number", identity->phone_number, ONRAMP_ID_PHONE_NUMBER},
+                   {"user_id", identity->user_id, ONRAMP_ID_USER_ID}};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (onramp_identity_key(identity, members[i].kind, key))
+            add_text(body, members[i].name, members[i].value, ONRAMP_IDENTITY_KEY_MAX);
+}
+
+/* Writing */
+
+/* After a failure the end of the file is not known, so nothing may follow it. The first failure is the one that is
+ * told ever after. */
+static enum onramp_status break_off(struct onramp_ledger *ledger, struct onramp_error *err)
+{
+    return onramp_fail(err, ledger->broken.status, "%s", ledger->broken.text);
+}
+
+static enum onramp_status break_with(struct onramp_ledger *ledger, int errnum, const char *what,
+                                     struct onramp_error *err)
+{
+    (void)onramp_fail_sys(&ledger->broken, errnum, "cannot %s ledger '%s'", what, ledger->path);
+    return break_off(ledger, err);
+}
+
+/* Seal a body, append it, and take it in. The body is gone afterwards. */
+static enum onramp_status write_line(struct onramp_ledger *ledger, struct body *body, struct onramp_error *err)
+{
+    enum onramp_status st;
+    size_t size = body->failed ? 0 : onramp_line_seal(body->object, ledger->synced, ledger->line);
+    if (ledger->broken.status != ONRAMP_OK) {
+        st = break_off(ledger, err);
+        goto out;
+    }
+    if (size == 0) {
+        (void)onramp_fail(&ledger->broken, ONRAMP_ENOMEM, "out of memory for a line of ledger '%s'", ledger->path);
+        st = break_off(ledger, err);
+        goto out;
+    }
+    int failed = ledger->disk.append(ledger->disk.self, ledger->fd, ledger->line, size);
+    if (failed != 0) {
+        st = break_with(ledger, failed, "write to", err);
+        goto out;
+    }
+    ledger->size += size;
+    st = onramp_state_apply(ledger->state, body->object, &ledger->broken);
+    if (st != ONRAMP_OK)
+        st = break_off(ledger, err);
+out:
+    json_decref(body->object);
+    return st;
+}
+
+enum onramp_status onramp_ledger_sync(struct onramp_ledger *ledger, struct onramp_error *err)
+{
+    assert(ledger->fd >= 0); /* not one that is only read */
+    if (ledger->broken.status != ONRAMP_OK)
+        return break_off(ledger, err);
+    if (ledger->synced == ledger->size)
+        return ONRAMP_OK;
+    if (!onramp_disk_is_at(ledger->fd, ledger->path)) {
+        (void)onramp_fail(&ledger->broken, ONRAMP_EIO, "ledger '%s' was removed or replaced while in use",
+                          ledger->path);
+        return break_off(ledger, err);
+    }
+    int failed = ledger->disk.sync(ledger->disk.self, ledger->fd);
+    if (failed != 0)
+        return break_with(ledger, failed, "sync", err);
+    ledger->synced = ledger->size;
+    return ONRAMP_OK;
+}
+
+enum onramp_status onramp_ledger_match(const struct onramp_ledger *ledger, const struct onramp_ledger_run *run,
+                                       struct onramp_error *err)
+{
+    return onramp_state_match(ledger->state, ledger->path, run, err);
+}
+
+enum onramp_status onramp_ledger_begin(struct onramp_ledger *ledger, const struct onramp_ledger_run *run,
+                                       struct onramp_error *err)
+{
+    assert(ledger->fd >= 0); /* not one that is only read */
+    enum onramp_status st = onramp_ledger_match(ledger, run, err);
+    if (st != ONRAMP_OK)
+        return st;
+    json_t *settings = json_loads(run->settings != NULL ? run->settings : "{}", JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(settings) || json_dumpb(settings, NULL, 0, JSON_COMPACT) > SETTINGS_MAX) {
+        json_decref(settings);
+        return onramp_fail(err, ONRAMP_EUSAGE, "settings for ledger '%s' are not a JSON object of at most %d bytes",
+                           ledger->path, SETTINGS_MAX);
+    }
+
+    struct body input = {.object = json_object()};
+    add_text(&input, "path", run->input_path, PATH_MAX_BYTES);
+    add_text(&input, "sha256", run->input_sha256, CODE_MAX);
+    add_number(&input, "records", run->input_records);
+
+    struct body body = body_of("run"); /* onramp_line_torn_run() knows how it begins */
+    add_number(&body, "version", 1);
+    add_text(&body, "run", run->run, CODE_MAX);
+    add_at(&body, run->at);
+    add(&body, "onramp", json_string(ONRAMP_VERSION));
+    add(&body, "input", input.object);
+    add_text(&body, "domain", run->domain, NAME_MAX_BYTES);
+    add_text(&body, "connection", run->connection, NAME_MAX_BYTES);
+    add(&body, "settings", settings);
+    body.failed = body.failed || input.failed;
+    st = write_line(ledger, &body, err);
+    ledger->running = ledger->running || st == ONRAMP_OK;
+    return st == ONRAMP_OK ? onramp_ledger_sync(ledger, err) : st;
+}
+
+enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger, const struct onramp_ledger_attempt *attempt,
+                                         struct onramp_error *err)
+{
+    assert(ledger->running);
+    struct body body = body_of_run(ledger, "attempt");
+    add_number(&body, "record", attempt->record);
+    add_identity(&body, &attempt->identity);
+    add_number(&body, "attempt", attempt->attempt);
+    add_at(&body, attempt->at);
+    add_text(&body, "correlation_id", attempt->correlation_id, CODE_MAX);
+    return write_line(ledger, &body, err);
+}
+
+enum onramp_status onramp_ledger_outcome(struct onramp_ledger *ledger, const struct onramp_ledger_outcome *outcome,
+                                         struct onramp_error *err)
+{
+    assert(ledger->running);
+    struct body body = body_of_run(ledger, "outcome");
+    add_number(&body, "record", outcome->record);
+    add_identity(&body, &outcome->identity);
+    add(&body, "outcome", json_string(onramp_outcome_name(outcome->outcome)));
+    add_number(&body, "attempts", outcome->attempts);
+    add_at(&body, outcome->at);
+    add(&body, "ms", json_integer(outcome->ms));
+    add_text(&body, "user_id", outcome->user_id, USER_ID_MAX); /* in place of the record's own */
+    if (outcome->status != 0)
+        add(&body, "status", json_integer(outcome->status));
+    add_text(&body, "error_code", outcome->error_code, CODE_MAX);
+    add_text(&body, "message", outcome->message, MESSAGE_MAX);
+    add_text(&body, "correlation_id", outcome->correlation_id, CODE_MAX);
+    if (outcome->adopted)
+        add(&body, "adopted", json_true());
+    return write_line(ledger, &body, err);
+}
+
+enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger, const struct onramp_ledger_end *end,
+                                     struct onramp_error *err)
+{
+    assert(ledger->running);
+    assert(end->seconds >= 0 && end->seconds < 1e12);
+    enum onramp_status st = onramp_ledger_sync(ledger, err);
+    if (st != ONRAMP_OK)
+        return st;
+    struct body body = body_of_run(ledger, "end");
+    add_at(&body, end->at);
+    add_text(&body, "reason", end->reason, MESSAGE_MAX);
+    for (int i = 0; i < ONRAMP_OUTCOMES; i++)
+        add_number(&body, onramp_outcome_name((enum onramp_outcome)i), end->counts[i]);
+    add_number(&body, "requests", end->requests);
+    add_number(&body, "throttled", end->throttled);
+    if (end->has_least)
+        add_number(&body, "least_remaining", end->least_remaining);
+    add(&body, "seconds", json_real((double)(int64_t)(end->seconds * 1000 + 0.5) / 1000));
+    st = write_line(ledger, &body, err);
+    return st == ONRAMP_OK ? onramp_ledger_sync(ledger, err) : st;
+}
+
+/* Asking */
+
+const struct onramp_ledger_entry *onramp_ledger_find(const struct onramp_ledger *ledger,
+                                                     const struct onramp_identity *identity)
+{
+    return onramp_state_find(ledger->state, identity);
+}
+
+void onramp_ledger_each(const struct onramp_ledger *ledger,
+                        bool (*visit)(void *context, const struct onramp_ledger_entry *entry), void *context)
+{
+    onramp_state_each(ledger->state, visit, context);
+}

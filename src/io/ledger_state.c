@@ -1,0 +1,457 @@
+/*
+ * ledger_state.c - applies the ledger's lines to the entries, a hash table that keeps their order.
+ */
+#include "io/ledger_state.h"
+
+#include "io/ledger_disk.h"
+#include "io/ledger_line.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct node {
+    struct onramp_ledger_entry entry;
+    char *strings; /* the entry's, in one block */
+    char key[];
+};
+
+struct past_run {
+    const char *run, *path, *sha256, *domain, *connection;
+    char *strings; /* all of them, in one block */
+};
+
+struct onramp_state {
+    struct past_run *runs;
+    size_t run_count, run_room;
+    struct node **order; /* by first line */
+    size_t count;
+    struct node **slots; /* open addressing; a power of two, at most half full */
+    size_t slot_count;
+    unsigned char hash_key[crypto_shorthash_KEYBYTES];
+};
+
+#define FIRST_SLOTS 64
+
+/* The longest key: an identity's behind the "duplicate:" and ordinal that set a record apart. */
+#define KEY_MAX (ONRAMP_IDENTITY_KEY_MAX + 40)
+
+enum onramp_status onramp_state_new(struct onramp_state **out, struct onramp_error *err)
+{
+    if (sodium_init() < 0)
+        return onramp_fail(err, ONRAMP_EIO, "cannot start libsodium");
+    struct onramp_state *state = calloc(1, sizeof *state);
+    if (state == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
+    randombytes_buf(state->hash_key, sizeof state->hash_key);
+    *out = state;
+    return ONRAMP_OK;
+}
+
+void onramp_state_free(struct onramp_state *state)
+{
+    if (state == NULL)
+        return;
+    for (size_t i = 0; i < state->run_count; i++)
+        free(state->runs[i].strings);
+    for (size_t i = 0; i < state->count; i++) {
+        free(state->order[i]->strings);
+        free(state->order[i]);
+    }
+    free(state->runs);
+    free(state->order);
+    free((void *)state->slots);
+    free(state);
+}
+
+/* Copy `count` strings into one new block and point them there. NULL strings stay NULL. NULL: no memory. */
+static char *pack(const char **strings[], size_t count)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < count; i++)
+        size += *strings[i] != NULL ? strlen(*strings[i]) + 1 : 0;
+    char *block = malloc(size);
+    if (block == NULL)
+        return NULL;
+    char *end = block;
+    for (size_t i = 0; i < count; i++) {
+        if (*strings[i] == NULL)
+            continue;
+        size_t length = strlen(*strings[i]) + 1;
+        memcpy(end, *strings[i], length);
+        *strings[i] = end;
+        end += length;
+    }
+    return block;
+}
+
+/* The slot of a key: its node's, or the free one where it belongs. */
+static struct node **slot_of(const struct onramp_state *state, const char *key)
+{
+    uint64_t hash;
+    unsigned char digest[crypto_shorthash_BYTES];
+    (void)crypto_shorthash(digest, (const unsigned char *)key, strlen(key), state->hash_key);
+    memcpy(&hash, digest, sizeof hash);
+    size_t mask = state->slot_count - 1;
+    size_t at = (size_t)hash & mask;
+    while (state->slots[at] != NULL && strcmp(state->slots[at]->key, key) != 0)
+        at = (at + 1) & mask;
+    return &state->slots[at];
+}
+
+static struct node *lookup(const struct onramp_state *state, const char *key)
+{
+    return state->slot_count > 0 ? *slot_of(state, key) : NULL;
+}
+
+/* Make room for one more entry. */
+static bool reserve(struct onramp_state *state)
+{
+    if (state->count < state->slot_count / 2)
+        return true;
+    size_t slot_count = state->slot_count > 0 ? state->slot_count * 2 : FIRST_SLOTS;
+    struct node **slots = calloc(slot_count, sizeof *slots);
+    struct node **order = realloc(state->order, slot_count / 2 * sizeof *order);
+    if (order != NULL)
+        state->order = order;
+    if (slots == NULL || order == NULL) {
+        free((void *)slots);
+        return false;
+    }
+    free((void *)state->slots);
+    state->slots = slots;
+    state->slot_count = slot_count;
+    for (size_t i = 0; i < state->count; i++)
+        *slot_of(state, order[i]->key) = order[i];
+    return true;
+}
+
+/* The entry of `key` becomes `next`, whose strings are copied. False: no memory, and nothing changed. */
+static bool store(struct onramp_state *state, const char *key, struct onramp_ledger_entry next)
+{
+    const char **strings[] = {&next.identity.email,   &next.identity.username, &next.identity.phone_number,
+                              &next.identity.user_id, &next.user_id,           &next.error_code,
+                              &next.message,          &next.correlation_id};
+    struct node *node = lookup(state, key);
+    bool is_new = node == NULL;
+    if (is_new) {
+        if (!reserve(state))
+            return false;
+        size_t size = strlen(key) + 1;
+        node = calloc(1, sizeof *node + size);
+        if (node == NULL)
+            return false;
+        memcpy(node->key, key, size);
+    }
+    char *block = pack(strings, sizeof strings / sizeof strings[0]);
+    if (block == NULL) {
+        if (is_new)
+            free(node);
+        return false;
+    }
+    free(node->strings);
+    node->strings = block;
+    node->entry = next;
+    if (is_new) {
+        *slot_of(state, key) = node;
+        state->order[state->count++] = node;
+    }
+    return true;
+}
+
+/* Members of a line, and what is wrong with it. The first fault is the one that is told. */
+struct reading {
+    const json_t *body;
+    const char *type;
+    struct onramp_error *err;
+    bool faulty;
+};
+
+static void fault(struct reading *r, const char *name, const char *want)
+{
+    if (!r->faulty)
+        (void)onramp_fail(r->err, ONRAMP_ECORRUPT, "'%s' of the %s line is not %s", name, r->type, want);
+    r->faulty = true;
+}
+
+static const char *read_text(struct reading *r, const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    if (text == NULL)
+        fault(r, name, "a string");
+    return text;
+}
+
+static const char *optional_text(const struct reading *r, const char *name)
+{
+    return json_string_value(json_object_get(r->body, name));
+}
+
+static int64_t read_number(struct reading *r, const char *name, int64_t low, int64_t high)
+{
+    const json_t *value = json_object_get(r->body, name);
+    if (!json_is_integer(value) || json_integer_value(value) < low || json_integer_value(value) > high) {
+        fault(r, name, "a number in its range");
+        return low;
+    }
+    return json_integer_value(value);
+}
+
+static int64_t read_at(struct reading *r)
+{
+    int64_t at = 0;
+    const char *text = optional_text(r, "at");
+    if (text == NULL || !onramp_line_parse_time(text, &at))
+        fault(r, "at", "a time such as 2026-01-31T12:00:00.000Z");
+    return at;
+}
+
+static enum onramp_outcome read_outcome(struct reading *r)
+{
+    const char *name = optional_text(r, "outcome");
+    for (int i = 0; name != NULL && i < ONRAMP_OUTCOMES; i++)
+        if (strcmp(name, onramp_outcome_name((enum onramp_outcome)i)) == 0)
+            return (enum onramp_outcome)i;
+    fault(r, "outcome", "created, exists, rejected, invalid, duplicate, failed or unknown");
+    return ONRAMP_UNKNOWN;
+}
+
+/*
+ * Whom a line is about. Its `user_id` is the tenant's if it has a strategy in front
+ * ("auth0|x"), else the record's own; the other identifiers are only ever the record's.
+ */
+static struct onramp_identity read_identity(const struct reading *r)
+{
+    struct onramp_identity identity = {.email = optional_text(r, "email"),
+                                       .username = optional_text(r, "username"),
+                                       .phone_number = optional_text(r, "phone_number"),
+                                       .user_id = optional_text(r, "user_id")};
+    if (identity.user_id != NULL && strchr(identity.user_id, '|') != NULL) {
+        char key[ONRAMP_IDENTITY_KEY_MAX];
+        const char *bare = strchr(identity.user_id, '|') + 1;
+        identity.user_id = NULL;
+        if (!onramp_identity_primary(&identity, key))
+            identity.user_id = bare;
+    }
+    return identity;
+}
+
+/* The key of a line's entry: the identity's, or the record's ordinal where there is none to go by. */
+static void key_of(const struct onramp_identity *identity, uint64_t record, char key[KEY_MAX])
+{
+    if (!onramp_identity_primary(identity, key))
+        (void)snprintf(key, KEY_MAX, "record:%" PRIu64, record);
+}
+
+static struct onramp_ledger_entry entry_of(const struct onramp_state *state, const char *key)
+{
+    const struct node *node = lookup(state, key);
+    return node != NULL ? node->entry : (struct onramp_ledger_entry){.record = 0};
+}
+
+static void identify(struct onramp_ledger_entry *entry, uint64_t record, struct onramp_identity identity)
+{
+    if (identity.user_id == NULL)
+        identity.user_id = entry->identity.user_id; /* lines with the tenant's id have no room for the record's */
+    entry->identity = identity;
+    entry->record = record;
+}
+
+static enum onramp_status out_of_memory(struct onramp_error *err)
+{
+    return onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
+}
+
+static enum onramp_status apply_attempt(struct onramp_state *state, struct reading *r)
+{
+    uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
+    int64_t at = read_at(r);
+    (void)read_number(r, "attempt", 1, UINT32_MAX);
+    if (r->faulty)
+        return ONRAMP_ECORRUPT;
+
+    char key[KEY_MAX];
+    struct onramp_identity identity = read_identity(r);
+    key_of(&identity, record, key);
+    struct onramp_ledger_entry entry = entry_of(state, key);
+    identify(&entry, record, identity);
+    entry.attempts++;
+    entry.attempted_at = entry.open ? entry.attempted_at : at;
+    entry.last_attempted_at = at;
+    entry.open = true;
+    entry.settled = false;
+    entry.correlation_id = optional_text(r, "correlation_id");
+    return store(state, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
+}
+
+/*
+ * What was refused here was never sent, so it says nothing about the tenant: it must not hide that
+ * a user was created, exists, or may be there. Such a line stands for its record alone.
+ */
+static bool stands_apart(const struct onramp_ledger_entry *entry, enum onramp_outcome outcome)
+{
+    if (outcome == ONRAMP_DUPLICATE)
+        return true;
+    bool may_be_there =
+        entry->open || (entry->has_outcome && (entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS ||
+                                               entry->outcome == ONRAMP_UNKNOWN));
+    return outcome == ONRAMP_INVALID && may_be_there;
+}
+
+static enum onramp_status apply_outcome(struct onramp_state *state, struct reading *r)
+{
+    uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
+    enum onramp_outcome outcome = read_outcome(r);
+    (void)read_at(r);
+    if (r->faulty)
+        return ONRAMP_ECORRUPT;
+
+    char key[KEY_MAX], apart[KEY_MAX];
+    struct onramp_identity identity = read_identity(r);
+    key_of(&identity, record, key);
+    struct onramp_ledger_entry entry = entry_of(state, key);
+    if (stands_apart(&entry, outcome)) {
+        (void)snprintf(apart, sizeof apart, "%s:%" PRIu64 ":%.*s", onramp_outcome_name(outcome), record,
+                       ONRAMP_IDENTITY_KEY_MAX, key);
+        memcpy(key, apart, sizeof key);
+        entry = entry_of(state, key);
+    }
+
+    identify(&entry, record, identity);
+    entry.attempted_at = 0;
+    entry.last_attempted_at = 0;
+    entry.open = false;
+    entry.has_outcome = true;
+    entry.outcome = outcome;
+    entry.settled = outcome != ONRAMP_FAILED && outcome != ONRAMP_UNKNOWN;
+    entry.adopted = json_is_true(json_object_get(r->body, "adopted"));
+    json_int_t status = json_integer_value(json_object_get(r->body, "status"));
+    entry.status = status > 0 && status <= INT_MAX ? (int)status : 0;
+    const char *user_id = optional_text(r, "user_id");
+    entry.user_id = user_id != NULL && strchr(user_id, '|') != NULL ? user_id : NULL;
+    entry.error_code = optional_text(r, "error_code");
+    entry.message = optional_text(r, "message");
+    if (optional_text(r, "correlation_id") != NULL)
+        entry.correlation_id = optional_text(r, "correlation_id");
+    return store(state, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
+}
+
+static enum onramp_status apply_run(struct onramp_state *state, struct reading *r)
+{
+    const json_t *version = json_object_get(r->body, "version");
+    if (json_is_integer(version) && json_integer_value(version) > 1)
+        return onramp_fail(r->err, ONRAMP_ECORRUPT,
+                           "it is of version %" JSON_INTEGER_FORMAT ", and this onramp reads version 1",
+                           json_integer_value(version));
+    (void)read_number(r, "version", 1, 1);
+    const json_t *input = json_object_get(r->body, "input");
+    struct past_run past = {.run = read_text(r, r->body, "run"),
+                            .path = read_text(r, input, "path"),
+                            .sha256 = read_text(r, input, "sha256"),
+                            .domain = read_text(r, r->body, "domain"),
+                            .connection = read_text(r, r->body, "connection")};
+    if (r->faulty)
+        return ONRAMP_ECORRUPT;
+
+    if (state->run_count == state->run_room) {
+        size_t room = state->run_room > 0 ? state->run_room * 2 : 4;
+        struct past_run *runs = realloc(state->runs, room * sizeof *runs);
+        if (runs == NULL)
+            return out_of_memory(r->err);
+        state->runs = runs;
+        state->run_room = room;
+    }
+    const char **strings[] = {&past.run, &past.path, &past.sha256, &past.domain, &past.connection};
+    past.strings = pack(strings, sizeof strings / sizeof strings[0]);
+    if (past.strings == NULL)
+        return out_of_memory(r->err);
+    state->runs[state->run_count++] = past;
+    return ONRAMP_OK;
+}
+
+enum onramp_status onramp_state_apply(struct onramp_state *state, const json_t *body, struct onramp_error *err)
+{
+    struct reading r = {.body = body, .type = json_string_value(json_object_get(body, "type")), .err = err};
+    if (r.type == NULL)
+        return onramp_fail(err, ONRAMP_ECORRUPT, "it has no 'type'");
+    if (strcmp(r.type, "run") == 0)
+        return apply_run(state, &r);
+    if (state->run_count == 0)
+        return onramp_fail(err, ONRAMP_ECORRUPT, "it comes before the first run line");
+    if (strcmp(r.type, "attempt") == 0)
+        return apply_attempt(state, &r);
+    if (strcmp(r.type, "outcome") == 0)
+        return apply_outcome(state, &r);
+    return ONRAMP_OK;
+}
+
+const char *onramp_state_run(const struct onramp_state *state)
+{
+    return state->run_count > 0 ? state->runs[state->run_count - 1].run : NULL;
+}
+
+/* Host names know no case. */
+static bool same_domain(const char *a, const char *b)
+{
+    for (; *a != '\0' || *b != '\0'; a++, b++) {
+        int x = *a >= 'A' && *a <= 'Z' ? *a - 'A' + 'a' : *a;
+        int y = *b >= 'A' && *b <= 'Z' ? *b - 'A' + 'a' : *b;
+        if (x != y)
+            return false;
+    }
+    return true;
+}
+
+static bool same_file(const struct past_run *past, const struct onramp_ledger_run *run)
+{
+    return strcmp(past->path, run->input_path) == 0 || strcmp(past->sha256, run->input_sha256) == 0 ||
+           onramp_disk_same(past->path, run->input_path);
+}
+
+enum onramp_status onramp_state_match(const struct onramp_state *state, const char *path,
+                                      const struct onramp_ledger_run *run, struct onramp_error *err)
+{
+    if (state->run_count == 0)
+        return ONRAMP_OK;
+    const struct past_run *last = &state->runs[state->run_count - 1];
+    if (!same_domain(last->domain, run->domain))
+        return onramp_fail(err, ONRAMP_EMISMATCH,
+                           "ledger '%s' is of tenant '%s', not '%s': name another with --ledger, or set the domain",
+                           path, last->domain, run->domain);
+    if (strcmp(last->connection, run->connection) != 0)
+        return onramp_fail(
+            err, ONRAMP_EMISMATCH,
+            "ledger '%s' is of connection '%s', not '%s': name another with --ledger, or set the connection", path,
+            last->connection, run->connection);
+
+    bool same = false;
+    for (size_t i = state->run_count; i > 0 && !same; i--) /* the latest is the likeliest */
+        same = same_file(&state->runs[i - 1], run);
+    if (!same)
+        return onramp_fail(err, ONRAMP_EMISMATCH,
+                           "ledger '%s' is of file '%s', not '%s': name another with --ledger, or give that file", path,
+                           last->path, run->input_path);
+    return ONRAMP_OK;
+}
+
+const struct onramp_ledger_entry *onramp_state_find(const struct onramp_state *state,
+                                                    const struct onramp_identity *identity)
+{
+    char key[ONRAMP_IDENTITY_KEY_MAX];
+    if (!onramp_identity_primary(identity, key))
+        return NULL;
+    onramp_line_clean(key);
+    const struct node *node = lookup(state, key);
+    return node != NULL ? &node->entry : NULL;
+}
+
+void onramp_state_each(const struct onramp_state *state,
+                       bool (*visit)(void *context, const struct onramp_ledger_entry *entry), void *context)
+{
+    for (size_t i = 0; i < state->count; i++)
+        if (!visit(context, &state->order[i]->entry))
+            return;
+}
