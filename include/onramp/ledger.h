@@ -177,8 +177,10 @@ struct onramp_ledger_entry {
     enum onramp_outcome outcome; /* the latest */
     bool adopted;
     int status;
-    const char *user_id, *error_code, *message,
-        *correlation_id; /* NULL where not known; correlation_id of the latest attempt */
+    /* NULL where not known; user_id from outcomes only; correlation_id of the latest attempt. */
+    const char *user_id, *error_code, *message, *correlation_id;
+    const char *chosen_id; /* of the latest attempt that had one; NULL if none */
+    int64_t tenant_date;   /* of the first attempt since the last outcome other than unknown; 0 if none or not known */
 };
 
 /*
