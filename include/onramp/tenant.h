@@ -52,9 +52,9 @@ struct onramp_tenant_settings {
     bool headers_global; /* headers speak of the API-wide bucket even where a group has its own */
     enum onramp_reset reset;
     enum onramp_refusal refusal;
-    onramp_span latency_min, latency_median; /* of an answer, log-normal above the minimum */
+    onramp_span latency_min, latency_median; /* of an answer, log-normal above the minimum; 0, 0: none */
     double rivals; /* competing traffic, as a fraction of the refill of the bucket that creates draw from */
-    uint32_t faults[ONRAMP_FAULTS]; /* probability in millionths */
+    uint32_t faults[ONRAMP_FAULTS]; /* probability in millionths; at most one of them befalls a request */
     uint64_t seed;
     int64_t epoch; /* its clock at the first instant: Unix milliseconds */
 
@@ -67,7 +67,9 @@ struct onramp_tenant_settings {
     const char *scopes;                    /* granted to it; default all that onramp can use */
     uint32_t token_seconds;                /* life of an issued token; default 86400 */
 };
-ONRAMP_API void onramp_tenant_defaults(struct onramp_tenant_settings *settings); /* enterprise limits, no faults */
+/* Enterprise limits, full buckets, bare 429s, the latency of recorded answers (199 and 237 ms), no rivals, no faults.
+ */
+ONRAMP_API void onramp_tenant_defaults(struct onramp_tenant_settings *settings);
 
 /* One request as the model sees it. Borrowed for the call. */
 struct onramp_tenant_request {
@@ -97,7 +99,10 @@ struct onramp_tenant_response {
 
 struct onramp_tenant; /* opaque; not thread-safe */
 
-/* `now` is the model's first instant, which is `settings->epoch` on its own clock. *out is the caller's, to free. */
+/*
+ * `now` is the model's first instant, which is `settings->epoch` on its own clock. The settings are copied. *out is
+ * the caller's, to free. ONRAMP_EUSAGE for values out of range or options that are not a connection's; ONRAMP_ENOMEM.
+ */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_tenant_new(struct onramp_tenant **out,
                                                                  const struct onramp_tenant_settings *settings,
                                                                  onramp_time now, struct onramp_error *err);
@@ -112,7 +117,11 @@ ONRAMP_API char *onramp_tenant_token(struct onramp_tenant *tenant, const char *h
 
 /* Figures, for tests and the demo. */
 struct onramp_tenant_view {
-    uint64_t users, created, deleted, requests, refused; /* refused: our 429s */
+    uint64_t users, created, deleted;
+    uint64_t requests; /* calls that arrived, of either API */
+    uint64_t refused;  /* our 429s for an empty bucket of the Management API */
+    uint64_t mails;    /* it would have sent: verification at creation or by job, password resets */
+    uint64_t tickets;
     uint64_t rival_calls, rival_refused;
     uint64_t creates_answered_201;
     double level, least_level; /* content of the bucket that creates draw from; smallest ever after a take of ours */
