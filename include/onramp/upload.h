@@ -82,7 +82,7 @@ struct onramp_summary {
     double limit_per_second;
     double seconds;
     int exit;         /* the exit code of the command: 0, 1, 2, 3, 4, 5 or 130 */
-    char reason[200]; /* why it ended: "finished", "interrupted", or what stopped it */
+    char reason[512]; /* why it ended: "finished", "interrupted", or what stopped it */
 };
 
 /*

@@ -1,0 +1,92 @@
+/*
+ * census.c - count, and tell duplicates.
+ */
+#include "census.h"
+
+#include <jansson.h>
+
+bool onramp_census_duplicate(const struct onramp_census *census, const struct onramp_identity *identity,
+                             uint64_t ordinal, uint64_t *other, enum onramp_identifier *kind)
+{
+    char key[ONRAMP_IDENTITY_KEY_MAX];
+    for (int k = 0; k < ONRAMP_ID_KINDS; k++) {
+        if (!onramp_identity_key(identity, (enum onramp_identifier)k, key))
+            continue;
+        json_t *holder = json_object_get(census->seen, key);
+        if (holder == NULL || (uint64_t)json_integer_value(holder) == ordinal)
+            continue;
+        *other = (uint64_t)json_integer_value(holder);
+        *kind = (enum onramp_identifier)k;
+        return true;
+    }
+    return false;
+}
+
+/* The record is the holder of all its identifiers. */
+static enum onramp_status hold(struct onramp_census *census, const struct onramp_identity *identity, uint64_t ordinal,
+                               struct onramp_error *err)
+{
+    char key[ONRAMP_IDENTITY_KEY_MAX];
+    for (int k = 0; k < ONRAMP_ID_KINDS; k++)
+        if (onramp_identity_key(identity, (enum onramp_identifier)k, key) &&
+            json_object_set_new_nocheck(census->seen, key, json_integer((json_int_t)ordinal)) != 0)
+            return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    return ONRAMP_OK;
+}
+
+static enum onramp_status count(struct onramp_census *census, const struct onramp_record *record,
+                                const struct onramp_user_rules *rules, const struct onramp_ledger *ledger,
+                                struct onramp_error *err)
+{
+    struct onramp_user user = {0};
+    uint64_t other;
+    enum onramp_identifier kind;
+    enum onramp_status st = onramp_user_parse(&user, record->json, record->size, rules, err);
+    if (st == ONRAMP_EINPUT) {
+        census->invalid++;
+        st = ONRAMP_OK;
+    } else if (st == ONRAMP_OK && onramp_census_duplicate(census, &user.identity, record->ordinal, &other, &kind)) {
+        census->duplicate++;
+    } else if (st == ONRAMP_OK) {
+        const struct onramp_ledger_entry *entry = ledger != NULL ? onramp_ledger_find(ledger, &user.identity) : NULL;
+        bool settled = entry != NULL && entry->settled;
+        census->settled += settled ? 1 : 0;
+        census->sendable += settled ? 0 : 1;
+        census->mails += !settled && user.wants_mail ? 1 : 0;
+        st = hold(census, &user.identity, record->ordinal, err);
+    }
+    census->dropped |= user.dropped;
+    onramp_user_clear(&user);
+    return st;
+}
+
+enum onramp_status onramp_census_take(struct onramp_census *out, const struct onramp_source *source,
+                                      const struct onramp_user_rules *rules, uint64_t max_users,
+                                      const struct onramp_ledger *ledger, struct onramp_error *err)
+{
+    *out = (struct onramp_census){.seen = json_object()};
+    if (out->seen == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    for (;;) {
+        struct onramp_record record;
+        bool end = false;
+        enum onramp_status st = source->ops->next(source->self, &record, &end, err);
+        if (st == ONRAMP_OK && end)
+            return source->ops->rewind(source->self, err);
+        if (st == ONRAMP_OK && ++out->records > max_users)
+            return onramp_fail(err, ONRAMP_EREFUSED,
+                               "the file has more than %llu users: Auth0's bulk import job is made for files of that "
+                               "size; --max-users raises the limit",
+                               (unsigned long long)max_users);
+        if (st == ONRAMP_OK)
+            st = count(out, &record, rules, ledger, err);
+        if (st != ONRAMP_OK)
+            return st;
+    }
+}
+
+void onramp_census_clear(struct onramp_census *census)
+{
+    json_decref(census->seen);
+    census->seen = NULL;
+}

@@ -1,0 +1,36 @@
+/*
+ * census.h - the first pass over the file: how many records there are, and which of them share an identity.
+ *
+ * Nothing is sent before the whole file has been read once. What is kept of it is one key an identifier, no record.
+ */
+#ifndef ONRAMP_CENSUS_H
+#define ONRAMP_CENSUS_H
+
+#include "auth0/user.h"
+#include "onramp/ledger.h"
+#include "onramp/source.h"
+
+struct onramp_census {
+    uint64_t records;
+    uint64_t invalid, duplicate;
+    uint64_t settled;  /* by earlier runs of this ledger */
+    uint64_t sendable; /* the rest */
+    uint64_t mails;    /* of the sendable: so many make Auth0 send a verification mail */
+    uint32_t dropped;  /* read-only properties that some record had; see onramp_user_dropped_name() */
+    void *seen;        /* identifier's key → ordinal of the record that holds it */
+};
+
+/*
+ * Read the source to its end and rewind it. `ledger` may be NULL. Clear *out when done, whatever the status:
+ * ONRAMP_EINPUT, ONRAMP_EREFUSED (more than max_users records), ONRAMP_EIO, ONRAMP_ENOMEM.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_census_take(struct onramp_census *out, const struct onramp_source *source,
+                                                       const struct onramp_user_rules *rules, uint64_t max_users,
+                                                       const struct onramp_ledger *ledger, struct onramp_error *err);
+void onramp_census_clear(struct onramp_census *census);
+
+/* Does another record than `ordinal` hold one of these identifiers? Then *other is its ordinal and *kind says which. */
+bool onramp_census_duplicate(const struct onramp_census *census, const struct onramp_identity *identity,
+                             uint64_t ordinal, uint64_t *other, enum onramp_identifier *kind);
+
+#endif

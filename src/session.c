@@ -1,0 +1,389 @@
+/*
+ * session.c - the token, the connection, one call at a time.
+ */
+#include "session.h"
+
+#include "core/backoff.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CALL_TRIES   4             /* of one call that fails in passing */
+#define TOKEN_GROUP  ONRAMP_GROUPS /* no bucket of the Management API: not paced */
+#define CLIENT_PAGES 100           /* of a connection's clients, 1000 a page */
+
+void onramp_session_init(struct onramp_session *s, const struct onramp_upload_settings *settings,
+                         const struct onramp_transport *transport, const struct onramp_observer *observer,
+                         struct onramp_pacer *pacer)
+{
+    *s = (struct onramp_session){.settings = settings,
+                                 .transport = transport,
+                                 .observer = observer,
+                                 .pacer = pacer,
+                                 .renew_at = ONRAMP_NEVER,
+                                 .may_ask = true};
+    onramp_rng_init(&s->rng, settings->seed ^ UINT64_C(0x5e55104));
+}
+
+void onramp_session_clear(struct onramp_session *s)
+{
+    onramp_secret_free(s->fetched);
+    if (s->connection_known)
+        onramp_connection_clear(&s->connection);
+    s->fetched = NULL;
+    s->connection_known = false;
+}
+
+const struct onramp_secret *onramp_session_token(const struct onramp_session *s)
+{
+    return s->fetched != NULL ? s->fetched : s->settings->access.token;
+}
+
+bool onramp_session_stopping(const struct onramp_session *s)
+{
+    return s->observer->stopping != NULL && s->observer->stopping(s->observer->context);
+}
+
+void onramp_session_log(const struct onramp_session *s, enum onramp_level level, const char *format, ...)
+{
+    if (s->observer->log == NULL || (level == ONRAMP_LOG_DEBUG && !s->observer->debug))
+        return;
+    char line[800];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    s->observer->log(s->observer->context, level, line);
+}
+
+bool onramp_session_encode(char *path, size_t room, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    size_t used = strlen(path);
+    for (; *text != '\0'; text++) {
+        if (used + 4 > room)
+            return false;
+        if (strchr(plain, *text) != NULL)
+            path[used++] = *text;
+        else
+            used += (size_t)snprintf(path + used, room - used, "%%%02X", (unsigned)(unsigned char)*text);
+    }
+    path[used] = '\0';
+    return true;
+}
+
+/* ---- one call ---- */
+
+struct call {
+    enum onramp_group group;
+    const char *method, *path;
+    const struct onramp_secret *body; /* JSON, or NULL */
+    bool authorized;
+};
+
+/* Sleep until then, or until the user wants to stop. */
+static enum onramp_status sleep_until(struct onramp_session *s, onramp_time until, struct onramp_error *err)
+{
+    const struct onramp_transport *t = s->transport;
+    while (t->ops->now(t->self) < until) {
+        if (onramp_session_stopping(s)) {
+            s->interrupted = true;
+            return onramp_fail(err, ONRAMP_ENET, "interrupted before anything was sent");
+        }
+        enum onramp_status st = t->ops->wait(t->self, until, err);
+        if (st != ONRAMP_OK)
+            return st;
+    }
+    return ONRAMP_OK;
+}
+
+static enum onramp_status await_turn(struct onramp_session *s, enum onramp_group group, struct onramp_error *err)
+{
+    const struct onramp_transport *t = s->transport;
+    for (;;) {
+        onramp_time now = t->ops->now(t->self);
+        onramp_time at = onramp_pacer_when(s->pacer, group, 1, now);
+        if (at <= now)
+            return ONRAMP_OK;
+        assert(at != ONRAMP_NEVER); /* nothing is in flight, so no answer can be what the pacer waits for */
+        enum onramp_status st = sleep_until(s, at, err);
+        if (st != ONRAMP_OK)
+            return st;
+    }
+}
+
+/* Send and wait for the answer; nothing else is in flight. */
+static enum onramp_status send_and_wait(struct onramp_session *s, const struct call *call, struct onramp_answer *answer,
+                                        struct onramp_error *err)
+{
+    const struct onramp_transport *t = s->transport;
+    struct onramp_request request = {.method = call->method,
+                                     .path = call->path,
+                                     .content_type = call->body != NULL ? "application/json" : NULL,
+                                     .body = call->body != NULL ? call->body->text : NULL,
+                                     .body_size = call->body != NULL ? call->body->size : 0,
+                                     .bearer = call->authorized ? onramp_session_token(s) : NULL,
+                                     .timeout = s->settings->timeout};
+    enum onramp_status st = t->ops->send(t->self, 0, &request, err);
+    while (st == ONRAMP_OK && !t->ops->take(t->self, answer))
+        st = t->ops->wait(t->self, ONRAMP_NEVER, err);
+    return st;
+}
+
+static enum onramp_status attempt_call(struct onramp_session *s, const struct call *call, struct onramp_answer *answer,
+                                       struct onramp_reply *reply, struct onramp_error *err)
+{
+    bool paced = call->group != TOKEN_GROUP;
+    enum onramp_status st = paced ? await_turn(s, call->group, err) : ONRAMP_OK;
+    if (st != ONRAMP_OK)
+        return st;
+    const struct onramp_transport *t = s->transport;
+    uint32_t ticket = paced ? onramp_pacer_sent(s->pacer, call->group, t->ops->now(t->self)) : 0;
+    st = send_and_wait(s, call, answer, err);
+    if (st != ONRAMP_OK)
+        return st;
+    onramp_reply_parse(reply, answer, false);
+    if (paced)
+        onramp_pacer_answered(s->pacer, ticket, &reply->signal, t->ops->now(t->self));
+    onramp_session_learn(s, reply);
+    return ONRAMP_OK;
+}
+
+/*
+ * One call to its end: paced, tried again while it fails in passing. *body is the answer's, in guarded memory, since it
+ * may hold a token.
+ */
+static enum onramp_status call_tenant(struct onramp_session *s, const struct call *call, struct onramp_reply *reply,
+                                      struct onramp_secret **body, struct onramp_error *err)
+{
+    const struct onramp_transport *t = s->transport;
+    onramp_time started_at = t->ops->now(t->self);
+    for (uint32_t failures = 0;;) {
+        struct onramp_answer answer;
+        enum onramp_status st = attempt_call(s, call, &answer, reply, err);
+        if (st != ONRAMP_OK)
+            return st;
+        bool throttled = reply->meaning == ONRAMP_REPLY_THROTTLED;
+        bool passing =
+            throttled || reply->meaning == ONRAMP_REPLY_TRANSIENT || reply->meaning == ONRAMP_REPLY_UNCERTAIN;
+        if (!passing)
+            return onramp_secret_copy(body, answer.body != NULL ? answer.body : "", answer.body_size, err);
+        failures += throttled ? 0 : 1;
+        onramp_time now = t->ops->now(t->self);
+        if (answer.certificate || failures >= CALL_TRIES || now - started_at > s->settings->give_up_after)
+            return onramp_fail(err, ONRAMP_ENET, "cannot reach '%s': %s", s->settings->domain, reply->message);
+        /* A paced call that was throttled is held by the pacer; the token endpoint has no pacer. */
+        onramp_span wait = onramp_backoff(ONRAMP_SECOND / 2, 8 * ONRAMP_SECOND, failures + 1, &s->rng);
+        if (throttled && reply->signal.has_retry_after)
+            wait = reply->signal.retry_after;
+        st = sleep_until(s, now + wait, err);
+        if (st != ONRAMP_OK)
+            return st;
+    }
+}
+
+/* ---- the token ---- */
+
+bool onramp_session_must_renew(const struct onramp_session *s, onramp_time now)
+{
+    return s->stale || now >= s->renew_at;
+}
+
+bool onramp_session_unauthorized(struct onramp_session *s)
+{
+    if (s->settings->access.client_secret == NULL || (s->renewed && !s->stale))
+        return false;
+    s->stale = true;
+    return true;
+}
+
+void onramp_session_learn(struct onramp_session *s, const struct onramp_reply *reply)
+{
+    if (reply->date > s->tenant_date)
+        s->tenant_date = reply->date;
+    if (reply->meaning == ONRAMP_REPLY_DONE && !s->stale)
+        s->renewed = false;
+}
+
+static enum onramp_status fetch_token(struct onramp_session *s, struct onramp_secret **token, int64_t *lifetime,
+                                      struct onramp_error *err)
+{
+    const struct onramp_access_settings *access = &s->settings->access;
+    char audience[320];
+    (void)snprintf(audience, sizeof audience, "https://%s/api/v2/", s->settings->domain);
+    struct onramp_secret *body = NULL, *answer = NULL;
+    enum onramp_status st = onramp_token_request(&body, access->client_id, access->client_secret,
+                                                 access->audience != NULL ? access->audience : audience, err);
+    struct onramp_reply reply;
+    struct call call = {.group = TOKEN_GROUP, .method = "POST", .path = "/oauth/token", .body = body};
+    if (st == ONRAMP_OK)
+        st = call_tenant(s, &call, &reply, &answer, err);
+    if (st == ONRAMP_OK)
+        st = onramp_token_answer(token, lifetime, reply.status, answer->text, answer->size, err);
+    onramp_secret_free(body);
+    onramp_secret_free(answer);
+    return st;
+}
+
+enum onramp_status onramp_session_renew(struct onramp_session *s, struct onramp_error *err)
+{
+    struct onramp_secret *token = NULL;
+    int64_t lifetime = 0;
+    enum onramp_status st = fetch_token(s, &token, &lifetime, err);
+    if (st != ONRAMP_OK)
+        return st;
+
+    onramp_secret_free(s->fetched);
+    s->fetched = token;
+    onramp_token_claims(&s->claims, token);
+    s->renewed = s->stale;
+    s->stale = false;
+    /* A minute early: how far the tenant's clock may be off is not established. */
+    onramp_span life = lifetime * ONRAMP_SECOND;
+    onramp_time now = s->transport->ops->now(s->transport->self);
+    s->renew_at = now + (life > 2 * ONRAMP_MINUTE ? life - ONRAMP_MINUTE : life / 2);
+    onramp_session_log(s, ONRAMP_LOG_INFO, "got a token for client '%s', good for %lld s",
+                       s->settings->access.client_id, (long long)lifetime);
+    return ONRAMP_OK;
+}
+
+static enum onramp_status open_token(struct onramp_session *s, struct onramp_error *err)
+{
+    enum onramp_status st;
+    if (s->settings->access.token != NULL) {
+        st = onramp_token_check(s->settings->access.token, err);
+        if (st == ONRAMP_OK)
+            onramp_token_claims(&s->claims, s->settings->access.token);
+    } else {
+        st = onramp_session_renew(s, err);
+    }
+    if (st != ONRAMP_OK)
+        return st;
+    if (!onramp_claims_allow(&s->claims, "create:users"))
+        return onramp_fail(err, ONRAMP_EAUTH,
+                           "the token lacks the scope create:users: grant it to the application under "
+                           "Applications > APIs > Auth0 Management API > Machine to Machine Applications");
+    s->may_ask = onramp_claims_allow(&s->claims, "read:users");
+    if (!s->may_ask)
+        onramp_session_log(s, ONRAMP_LOG_WARN,
+                           "the token lacks read:users: if an answer is lost, that user ends as unknown");
+    return ONRAMP_OK;
+}
+
+/* ---- the connection ---- */
+
+/* What the token may not see is not checked; the first create tells. */
+static bool cannot_see(const struct onramp_reply *reply)
+{
+    return reply->meaning == ONRAMP_REPLY_FORBIDDEN || reply->meaning == ONRAMP_REPLY_NOT_FOUND;
+}
+
+/* A call that was answered, but not as hoped. */
+static enum onramp_status refused(const struct onramp_session *s, const struct onramp_reply *reply,
+                                  struct onramp_error *err)
+{
+    bool credentials = reply->meaning == ONRAMP_REPLY_UNAUTHORIZED || reply->meaning == ONRAMP_REPLY_FORBIDDEN;
+    return onramp_fail(err, credentials ? ONRAMP_EAUTH : ONRAMP_EREFUSED, "'%s' answered %d: %s%s%s",
+                       s->settings->domain, reply->status, reply->message, reply->cure[0] != '\0' ? "; " : "",
+                       reply->cure);
+}
+
+/* A GET that the token may or may not allow. *body is NULL if it may not. A stale token is renewed once. */
+static enum onramp_status look(struct onramp_session *s, const char *path, struct onramp_secret **body,
+                               struct onramp_error *err)
+{
+    struct call call = {.group = ONRAMP_GROUP_CONNECTIONS, .method = "GET", .path = path, .authorized = true};
+    for (;;) {
+        struct onramp_reply reply;
+        enum onramp_status st = call_tenant(s, &call, &reply, body, err);
+        if (st != ONRAMP_OK || reply.meaning == ONRAMP_REPLY_DONE)
+            return st;
+        onramp_secret_free(*body);
+        *body = NULL;
+        if (cannot_see(&reply))
+            return ONRAMP_OK;
+        if (reply.meaning != ONRAMP_REPLY_UNAUTHORIZED || !onramp_session_unauthorized(s))
+            return refused(s, &reply, err);
+        st = onramp_session_renew(s, err);
+        if (st != ONRAMP_OK)
+            return st;
+    }
+}
+
+static enum onramp_status find_connection(struct onramp_session *s, struct onramp_error *err)
+{
+    const char *name = s->settings->connection;
+    char path[700] = "/api/v2/connections?fields=id,name,strategy,options&include_fields=true&name=";
+    if (!onramp_session_encode(path, sizeof path, name))
+        return onramp_fail(err, ONRAMP_EREFUSED, "connection name '%.40s…' is too long", name);
+    struct onramp_secret *body = NULL;
+    enum onramp_status st = look(s, path, &body, err);
+    if (st != ONRAMP_OK || body == NULL)
+        return st;
+    bool found = false;
+    st = onramp_connection_parse(&s->connection, &found, body->text, name, err);
+    onramp_secret_free(body);
+    if (st != ONRAMP_OK)
+        return onramp_fail(err, ONRAMP_EREFUSED, "'%s' did not describe its connections: is it an Auth0 tenant",
+                           s->settings->domain);
+    if (!found)
+        return onramp_fail(err, ONRAMP_EREFUSED,
+                           "connection '%s' does not exist in '%s': see Authentication > Database for its name", name,
+                           s->settings->domain);
+    s->connection_known = true;
+    if (strcmp(s->connection.strategy, "auth0") != 0)
+        return onramp_fail(err, ONRAMP_EREFUSED,
+                           "connection '%s' is no database but '%s': users can only be created in a database", name,
+                           s->connection.strategy);
+    return ONRAMP_OK;
+}
+
+static enum onramp_status check_enabled(struct onramp_session *s, struct onramp_error *err)
+{
+    const char *client = s->claims.client_id;
+    char next[256] = "";
+    for (int page = 0; page < CLIENT_PAGES; page++) {
+        char path[1200];
+        (void)snprintf(path, sizeof path, "/api/v2/connections/%s/clients?take=1000", s->connection.id);
+        if (next[0] != '\0') {
+            strcat(path, "&from=");
+            if (!onramp_session_encode(path, sizeof path, next))
+                return ONRAMP_OK;
+        }
+        struct onramp_secret *body = NULL;
+        enum onramp_status st = look(s, path, &body, err);
+        if (st != ONRAMP_OK || body == NULL)
+            return st;
+        bool enabled = false;
+        st = onramp_connection_enables(&enabled, next, body->text, client, err);
+        onramp_secret_free(body);
+        if (st != ONRAMP_OK || enabled)
+            return ONRAMP_OK; /* an answer in a form of tomorrow is no reason to refuse: the first create tells */
+        if (next[0] == '\0')
+            return onramp_fail(err, ONRAMP_EREFUSED,
+                               "connection '%s' is not enabled for the application '%s': switch it on under "
+                               "Authentication > Database > %s > Applications",
+                               s->connection.name, client, s->connection.name);
+    }
+    return ONRAMP_OK;
+}
+
+enum onramp_status onramp_session_open(struct onramp_session *s, struct onramp_error *err)
+{
+    enum onramp_status st = open_token(s, err);
+    if (st != ONRAMP_OK)
+        return st;
+    if (onramp_claims_allow(&s->claims, "read:connections")) {
+        st = find_connection(s, err);
+        if (st == ONRAMP_OK && s->connection_known && s->claims.client_id[0] != '\0')
+            st = check_enabled(s, err);
+    }
+    if (st == ONRAMP_OK && !s->connection_known)
+        onramp_session_log(s, ONRAMP_LOG_WARN,
+                           "the token may not read connections (read:connections): '%s' is not checked beforehand, "
+                           "passwords meet the strictest policy",
+                           s->settings->connection);
+    return st;
+}

@@ -1,0 +1,656 @@
+/*
+ * upload.c - the life of a record: admit → depart → land → settle.
+ *
+ * Read it downwards. A record is admitted from the file and becomes a job; the scheduler says when it may depart; its
+ * answer lands and either settles it, sends it again, or, if the answer was lost, makes it ask the tenant what
+ * happened. The ledger is written on the way: the attempt before the request leaves, the outcome when it is known.
+ */
+#include "onramp/upload.h"
+
+#include "auth0/evidence.h"
+#include "run.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOUND_MAX 16 /* users of one address that a look-up considers */
+
+/* ---- settle: the end of a record ---- */
+
+static void ledger_result(struct onramp_run *r, enum onramp_status status)
+{
+    if (status != ONRAMP_OK)
+        onramp_run_fail(r, ONRAMP_STOP_DISK, status);
+}
+
+static void progressed(struct onramp_run *r)
+{
+    r->progress_at = r->now;
+    r->setbacks = 0;
+}
+
+/* Write what became of a record that has a job. */
+static void record_outcome(struct onramp_run *r, const struct onramp_job *job, enum onramp_outcome outcome,
+                           const char *user_id, bool adopted)
+{
+    const struct onramp_reply *reply = &job->reply;
+    bool fine = outcome == ONRAMP_CREATED;
+    struct onramp_ledger_outcome line = {
+        .at = onramp_run_wall(r),
+        .record = job->ordinal,
+        .identity = job->user.identity,
+        .outcome = outcome,
+        .attempts = job->attempts,
+        .ms = job->sent ? (r->now - job->sent_at) / ONRAMP_MILLISECOND : 0,
+        .status = reply->status,
+        .user_id = user_id != NULL && user_id[0] != '\0' ? user_id : NULL,
+        .error_code = !fine && reply->error_code[0] != '\0' ? reply->error_code : NULL,
+        .message = !fine && reply->message[0] != '\0' ? reply->message : NULL,
+        .correlation_id = job->correlation[0] != '\0' ? job->correlation : NULL,
+        .adopted = adopted,
+    };
+    r->summary->counts[outcome]++;
+    r->summary->adopted += adopted ? 1 : 0;
+    ledger_result(r, onramp_ledger_outcome(r->ledger, &line, r->err));
+}
+
+/* The record is finished, the tenant being well. */
+static void settle(struct onramp_run *r, uint32_t id, enum onramp_outcome outcome, const char *user_id, bool adopted)
+{
+    struct onramp_job *job = &r->jobs[id];
+    record_outcome(r, job, outcome, user_id, adopted);
+    onramp_scheduler_settle(r->scheduler, id);
+    onramp_job_forget(job);
+    progressed(r);
+}
+
+/* The record is given up for this run. */
+static void abandon(struct onramp_run *r, uint32_t id, enum onramp_outcome outcome)
+{
+    struct onramp_job *job = &r->jobs[id];
+    record_outcome(r, job, outcome, NULL, false);
+    onramp_scheduler_abandon(r->scheduler, id, r->now);
+    onramp_job_forget(job);
+}
+
+/* ---- admit: from the file ---- */
+
+/* A record that ends here, without a request. */
+static void refuse_here(struct onramp_run *r, const struct onramp_record *record, const struct onramp_user *user,
+                        enum onramp_outcome outcome, const char *message)
+{
+    r->summary->counts[outcome]++;
+    if (r->ledger == NULL)
+        return;
+    const struct onramp_ledger_entry *entry =
+        outcome == ONRAMP_INVALID ? onramp_ledger_find(r->ledger, &user->identity) : NULL;
+    if (entry != NULL && entry->has_outcome && entry->outcome == ONRAMP_INVALID && entry->message != NULL &&
+        strcmp(entry->message, message) == 0)
+        return; /* an earlier run said the same */
+    struct onramp_ledger_outcome line = {.at = onramp_run_wall(r),
+                                         .record = record->ordinal,
+                                         .identity = user->identity,
+                                         .outcome = outcome,
+                                         .message = message};
+    ledger_result(r, onramp_ledger_outcome(r->ledger, &line, r->err));
+}
+
+/* What earlier runs left of this record: an answer to look for, an id that it was given. */
+static void inherit(struct onramp_job *job, const struct onramp_ledger_entry *entry)
+{
+    if (entry == NULL || entry->attempts == 0)
+        return;
+    job->attempts = entry->attempts;
+    job->tenant_date = entry->tenant_date;
+    job->doubtful = true;
+    job->lost = entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
+    if (entry->chosen_id != NULL)
+        (void)snprintf(job->chosen_id, sizeof job->chosen_id, "%s", entry->chosen_id);
+}
+
+/*
+ * A random user_id makes a create provable and repeatable: a user that has it is ours, and there can be only
+ * one. Custom databases give ids of their own; a record may bring one.
+ */
+static void choose_id(struct onramp_run *r, struct onramp_job *job)
+{
+    bool custom = r->session.connection_known && r->session.connection.custom_database;
+    if (job->chosen_id[0] != '\0' || job->user.identity.user_id != NULL || custom)
+        return;
+    (void)snprintf(job->chosen_id, sizeof job->chosen_id, "%016llx%08llx",
+                   (unsigned long long)onramp_rng_next(&r->session.rng),
+                   (unsigned long long)(onramp_rng_next(&r->session.rng) >> 32));
+}
+
+static uint32_t free_job(const struct onramp_run *r)
+{
+    uint32_t id = 0;
+    while (r->jobs[id].held)
+        id++;
+    assert(id < r->job_count); /* the scheduler asks for food only while it has room */
+    return id;
+}
+
+static bool can_ask(const struct onramp_run *r, const struct onramp_job *job)
+{
+    bool by_id = job->chosen_id[0] != '\0' || job->user.identity.user_id != NULL;
+    return r->session.may_ask && (job->user.identity.email != NULL || by_id);
+}
+
+static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user *user,
+                      const struct onramp_ledger_entry *entry)
+{
+    uint32_t id = free_job(r);
+    struct onramp_job *job = &r->jobs[id];
+    *job = (struct onramp_job){.held = true, .ordinal = ordinal, .user = *user};
+    *user = (struct onramp_user){0}; /* it is the job's now */
+    inherit(job, entry);
+    onramp_scheduler_expect(r->scheduler, --r->to_feed);
+    job->asking = job->lost && can_ask(r, job);
+    if (job->lost && !job->asking) {
+        record_outcome(r, job, ONRAMP_UNKNOWN, NULL, false);
+        onramp_job_forget(job);
+        return;
+    }
+    choose_id(r, job);
+    onramp_scheduler_add(r->scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->now);
+}
+
+static void count_settled(struct onramp_run *r, const struct onramp_ledger_entry *entry)
+{
+    r->summary->counts[entry->outcome]++;
+    r->summary->adopted += entry->adopted ? 1 : 0;
+    r->before++;
+}
+
+/* Decide what a record is: settled before, refused here, or a job. */
+static enum onramp_status admit_record(struct onramp_run *r, const struct onramp_record *record)
+{
+    struct onramp_user user = {0};
+    struct onramp_error why;
+    enum onramp_status st = onramp_user_parse(&user, record->json, record->size, &r->rules, &why);
+    const struct onramp_ledger_entry *entry = r->ledger != NULL ? onramp_ledger_find(r->ledger, &user.identity) : NULL;
+    uint64_t other;
+    enum onramp_identifier kind;
+    if (st == ONRAMP_EINPUT) {
+        refuse_here(r, record, &user, ONRAMP_INVALID, why.text);
+        st = ONRAMP_OK;
+    } else if (st == ONRAMP_OK && onramp_census_duplicate(&r->census, &user.identity, record->ordinal, &other, &kind)) {
+        static const char *const names[ONRAMP_ID_KINDS] = {"email", "username", "phone_number", "user_id"};
+        char message[80];
+        (void)snprintf(message, sizeof message, "same %s as record %llu", names[kind], (unsigned long long)other);
+        refuse_here(r, record, &user, ONRAMP_DUPLICATE, message);
+    } else if (st == ONRAMP_OK && entry != NULL && entry->settled) {
+        count_settled(r, entry);
+    } else if (st == ONRAMP_OK && r->settings->dry_run) {
+        r->to_feed--;
+    } else if (st == ONRAMP_OK) {
+        start_job(r, record->ordinal, &user, entry);
+    } else {
+        *r->err = why;
+    }
+    onramp_user_clear(&user);
+    return st;
+}
+
+/* One record further; false at the end of the file. */
+static bool admit(struct onramp_run *r)
+{
+    struct onramp_record record;
+    bool end = false;
+    enum onramp_status st = r->source->ops->next(r->source->self, &record, &end, r->err);
+    if (st == ONRAMP_OK && !end)
+        st = admit_record(r, &record);
+    if (st != ONRAMP_OK)
+        onramp_run_fail(r, ONRAMP_STOP_INPUT, st);
+    return st == ONRAMP_OK && !end;
+}
+
+/* Records behind the last sendable one are read too: each gets its outcome. */
+static void admit_rest(struct onramp_run *r)
+{
+    while (r->stop == ONRAMP_STOP_NOT && admit(r))
+        continue;
+}
+
+/* ---- depart: out to the tenant ---- */
+
+static enum onramp_status make_body(struct onramp_run *r, struct onramp_job *job)
+{
+    struct onramp_policy strictest;
+    onramp_policy_strictest(&strictest);
+    const struct onramp_policy *policy = r->session.connection_known ? &r->session.connection.policy : &strictest;
+    struct onramp_secret *password = NULL;
+    enum onramp_status st =
+        onramp_password_make(&password, policy, r->settings->password_length, job->user.profile, r->err);
+    if (st == ONRAMP_OK)
+        st = onramp_user_body(&job->body, &job->user, job->chosen_id[0] != '\0' ? job->chosen_id : NULL, password,
+                              r->err);
+    onramp_secret_free(password);
+    onramp_policy_clear(&strictest);
+    return st;
+}
+
+/* Before a create leaves, the ledger has its attempt. */
+static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job *job)
+{
+    enum onramp_status st = job->body == NULL ? make_body(r, job) : ONRAMP_OK;
+    if (st != ONRAMP_OK)
+        return st;
+    job->attempts++;
+    (void)snprintf(job->correlation, sizeof job->correlation, "onramp-%.8s-%llu-%u", r->summary->run,
+                   (unsigned long long)job->ordinal, job->attempts);
+    if (job->tenant_date == 0)
+        job->tenant_date = r->session.tenant_date;
+    struct onramp_ledger_attempt line = {.at = onramp_run_wall(r),
+                                         .record = job->ordinal,
+                                         .identity = job->user.identity,
+                                         .attempt = job->attempts,
+                                         .correlation_id = job->correlation,
+                                         .chosen_id = job->chosen_id[0] != '\0' ? job->chosen_id : NULL,
+                                         .tenant_date = job->tenant_date};
+    return onramp_ledger_attempt(r->ledger, &line, r->err);
+}
+
+/* By address where there is one: it also shows who else has it. Else by id. */
+static bool question(const struct onramp_job *job, char *path, size_t room)
+{
+    const struct onramp_identity *who = &job->user.identity;
+    if (who->email == NULL) {
+        (void)snprintf(path, room, "/api/v2/users/auth0%%7C");
+        return onramp_session_encode(path, room, who->user_id != NULL ? who->user_id : job->chosen_id);
+    }
+    (void)snprintf(path, room,
+                   "/api/v2/users-by-email?fields=user_id,created_at,email,username,phone_number,"
+                   "identities&include_fields=true&email=");
+    char key[ONRAMP_IDENTITY_KEY_MAX]; /* in lower case, as Auth0 stores it and looks it up */
+    return onramp_identity_key(who, ONRAMP_ID_EMAIL, key) && onramp_session_encode(path, room, strchr(key, ':') + 1);
+}
+
+static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
+{
+    struct onramp_job *job = &r->jobs[id];
+    char path[1400];
+    struct onramp_request request = {.bearer = onramp_session_token(&r->session), .timeout = r->settings->timeout};
+    if (job->asking) {
+        if (!question(job, path, sizeof path))
+            return onramp_fail(r->err, ONRAMP_EIO, "cannot put record %llu into a look-up",
+                               (unsigned long long)job->ordinal);
+        request.method = "GET";
+        request.path = path;
+    } else {
+        request.method = "POST";
+        request.path = "/api/v2/users";
+        request.content_type = "application/json";
+        request.body = job->body->text;
+        request.body_size = job->body->size;
+        request.correlation_id = job->correlation;
+        request.custom_domain = r->settings->custom_domain;
+    }
+    enum onramp_status st = r->transport->ops->send(r->transport->self, id, &request, r->err);
+    if (st == ONRAMP_OK && !job->sent) {
+        job->sent = true;
+        job->sent_at = r->now;
+    }
+    return st;
+}
+
+/* It was to leave and did not: neither tenant nor ledger can tell. The next run takes it up. */
+static void turn_back(struct onramp_run *r, uint32_t id)
+{
+    const struct onramp_signal unsent = {.kind = ONRAMP_SIGNAL_UNSENT};
+    onramp_scheduler_answered(r->scheduler, id, &unsent, r->now);
+    onramp_scheduler_abandon(r->scheduler, id, r->now);
+    onramp_job_forget(&r->jobs[id]);
+}
+
+/* All that leave in a turn: their attempts are written, made durable at once, then they go. */
+static void depart(struct onramp_run *r)
+{
+    enum onramp_status st = ONRAMP_OK;
+    uint32_t n = r->departing_count;
+    r->departing_count = 0;
+    for (uint32_t i = 0; i < n && st == ONRAMP_OK; i++)
+        if (!r->jobs[r->departing[i]].asking)
+            st = write_attempt(r, &r->jobs[r->departing[i]]);
+    if (st == ONRAMP_OK && n > 0)
+        st = onramp_ledger_sync(r->ledger, r->err);
+    for (uint32_t i = 0; i < n; i++) {
+        if (st == ONRAMP_OK)
+            st = send_job(r, r->departing[i]);
+        if (st != ONRAMP_OK) {
+            onramp_run_fail(r, ONRAMP_STOP_DISK, st);
+            turn_back(r, r->departing[i]);
+        } else {
+            r->summary->requests++;
+        }
+    }
+}
+
+/* ---- land: what an answer means for the record ---- */
+
+static void ask(struct onramp_run *r, uint32_t id, bool conflicted, bool at_once)
+{
+    struct onramp_job *job = &r->jobs[id];
+    if (!can_ask(r, job)) {
+        abandon(r, id, ONRAMP_UNKNOWN);
+        return;
+    }
+    job->asking = true;
+    job->conflicted = conflicted;
+    if (at_once)
+        onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_READ, r->now);
+    else
+        onramp_scheduler_later(r->scheduler, id, ONRAMP_GROUP_READ, job->failures + job->ask_failures, r->now);
+}
+
+/* A create that was surely not acted on, or whose user is surely not there: again, as often as is allowed. */
+static void try_again(struct onramp_run *r, uint32_t id)
+{
+    struct onramp_job *job = &r->jobs[id];
+    job->asking = false;
+    if (job->failures >= r->settings->max_attempts)
+        abandon(r, id, ONRAMP_FAILED);
+    else
+        onramp_scheduler_later(r->scheduler, id, ONRAMP_GROUP_CREATE, job->failures > 0 ? job->failures : 1, r->now);
+}
+
+/* Refused in a way that every other record would be refused too. */
+static void land_stop(struct onramp_run *r, uint32_t id, enum onramp_stop stop, enum onramp_status status)
+{
+    const struct onramp_reply *reply = &r->jobs[id].reply;
+    (void)onramp_fail(r->err, status, "'%s' answered %d: %s%s%s", r->settings->domain, reply->status, reply->message,
+                      reply->cure[0] != '\0' ? "; " : "", reply->cure);
+    onramp_run_fail(r, stop, status);
+    abandon(r, id, r->jobs[id].lost ? ONRAMP_UNKNOWN : ONRAMP_FAILED);
+}
+
+/* A 401: the same again with a fresh token, if there is a way to one. */
+static void land_unauthorized(struct onramp_run *r, uint32_t id)
+{
+    if (!onramp_session_unauthorized(&r->session)) {
+        land_stop(r, id, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        return;
+    }
+    onramp_scheduler_again(r->scheduler, id, r->jobs[id].asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->now);
+}
+
+static void land_create(struct onramp_run *r, uint32_t id, bool reached)
+{
+    struct onramp_job *job = &r->jobs[id];
+    switch (job->reply.meaning) {
+    case ONRAMP_REPLY_DONE:
+        settle(r, id, ONRAMP_CREATED, job->reply.user_id, false);
+        break;
+    case ONRAMP_REPLY_EXISTS:
+        if (job->doubtful)
+            ask(r, id, true, true);
+        else
+            settle(r, id, ONRAMP_EXISTS, NULL, false);
+        break;
+    case ONRAMP_REPLY_REJECTED:
+        settle(r, id, ONRAMP_REJECTED, NULL, false);
+        break;
+    case ONRAMP_REPLY_THROTTLED:
+        onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_CREATE, r->now);
+        break;
+    case ONRAMP_REPLY_UNAUTHORIZED:
+        land_unauthorized(r, id);
+        break;
+    case ONRAMP_REPLY_FORBIDDEN:
+        land_stop(r, id, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        break;
+    case ONRAMP_REPLY_STOP:
+    case ONRAMP_REPLY_NOT_FOUND:
+        land_stop(r, id, ONRAMP_STOP_REFUSED, ONRAMP_EREFUSED);
+        break;
+    case ONRAMP_REPLY_TRANSIENT:
+        /* What never reached the tenant was no send; how long that may go on is --give-up-after's to say. */
+        job->failures += reached ? 1 : 0;
+        try_again(r, id);
+        break;
+    case ONRAMP_REPLY_UNCERTAIN:
+        job->failures++;
+        job->lost = job->doubtful = true;
+        ask(r, id, false, false);
+        break;
+    }
+}
+
+/* The tenant has told who is there. */
+static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_found *found, size_t count)
+{
+    struct onramp_job *job = &r->jobs[id];
+    const char *user_id = NULL;
+    const struct onramp_evidence evidence = {.chosen_id = job->chosen_id,
+                                             .keeps_ids =
+                                                 r->session.connection_known && !r->session.connection.custom_database,
+                                             .tenant_date = job->tenant_date};
+    switch (onramp_evidence_judge(&evidence, found, count, &user_id)) {
+    case ONRAMP_OURS:
+        settle(r, id, ONRAMP_CREATED, user_id, true);
+        break;
+    case ONRAMP_THEIRS:
+        settle(r, id, ONRAMP_EXISTS, user_id, false);
+        break;
+    case ONRAMP_UNDECIDED:
+        settle(r, id, ONRAMP_UNKNOWN, user_id, false);
+        break;
+    case ONRAMP_NOBODY:
+        job->lost = false;
+        if (job->conflicted) /* the username or phone number is somebody else's */
+            settle(r, id, ONRAMP_EXISTS, NULL, false);
+        else if (job->failures >= r->settings->max_attempts)
+            abandon(r, id, ONRAMP_FAILED);
+        else {
+            job->asking = false;
+            onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_CREATE, r->now);
+        }
+        break;
+    }
+}
+
+static void land_question(struct onramp_run *r, uint32_t id, const struct onramp_answer *answer,
+                          const struct onramp_reply *reply)
+{
+    struct onramp_job *job = &r->jobs[id];
+    struct onramp_found found[FOUND_MAX];
+    size_t count = 0;
+    switch (reply->meaning) {
+    case ONRAMP_REPLY_DONE:
+        if (onramp_reply_found(answer->body, r->settings->connection, found, FOUND_MAX, &count, NULL) == ONRAMP_OK) {
+            land_answer(r, id, found, count < FOUND_MAX ? count : FOUND_MAX);
+            return;
+        }
+        break; /* an answer that is none */
+    case ONRAMP_REPLY_NOT_FOUND:
+        land_answer(r, id, NULL, 0);
+        return;
+    case ONRAMP_REPLY_THROTTLED:
+        onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_READ, r->now);
+        return;
+    case ONRAMP_REPLY_UNAUTHORIZED:
+        land_unauthorized(r, id);
+        return;
+    case ONRAMP_REPLY_FORBIDDEN:
+    case ONRAMP_REPLY_REJECTED:
+    case ONRAMP_REPLY_STOP:
+    case ONRAMP_REPLY_EXISTS:
+        if (reply->meaning == ONRAMP_REPLY_FORBIDDEN && r->session.may_ask)
+            onramp_session_log(&r->session, ONRAMP_LOG_WARN,
+                               "the token may not read users (read:users): users whose "
+                               "answer is lost end as unknown");
+        r->session.may_ask = r->session.may_ask && reply->meaning != ONRAMP_REPLY_FORBIDDEN;
+        abandon(r, id, ONRAMP_UNKNOWN);
+        return;
+    case ONRAMP_REPLY_TRANSIENT:
+    case ONRAMP_REPLY_UNCERTAIN:
+        break;
+    }
+    job->ask_failures += answer->delivery != ONRAMP_UNSENT ? 1 : 0;
+    if (job->ask_failures >= r->settings->max_attempts)
+        abandon(r, id, ONRAMP_UNKNOWN);
+    else
+        onramp_scheduler_later(r->scheduler, id, ONRAMP_GROUP_READ, job->ask_failures > 0 ? job->ask_failures : 1,
+                               r->now);
+}
+
+static void land(struct onramp_run *r, const struct onramp_answer *answer)
+{
+    uint32_t id = answer->id;
+    struct onramp_job *job = &r->jobs[id];
+    assert(id < r->job_count && job->held);
+    struct onramp_reply reply;
+    onramp_reply_parse(&reply, answer, !job->asking);
+    onramp_session_learn(&r->session, &reply);
+    onramp_scheduler_answered(r->scheduler, id, &reply.signal, r->now);
+
+    bool fine = reply.meaning == ONRAMP_REPLY_DONE;
+    r->setbacks += fine ? 0 : 1;
+    if (reply.meaning == ONRAMP_REPLY_THROTTLED)
+        r->summary->throttled++;
+    onramp_session_log(&r->session, ONRAMP_LOG_DEBUG, "record %llu: %s %d %s (%.3f s)",
+                       (unsigned long long)job->ordinal, job->asking ? "asked:" : "create:", reply.status,
+                       fine ? "" : reply.message,
+                       (double)(answer->received_at - answer->sent_at) / (double)ONRAMP_SECOND);
+    if (job->asking) {
+        land_question(r, id, answer, &reply);
+    } else {
+        job->reply = reply;
+        land_create(r, id, answer->delivery != ONRAMP_UNSENT);
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Without progress for so long, though the tenant answers or fails: enough. */
+static onramp_time patience_ends(const struct onramp_run *r)
+{
+    return r->setbacks > 0 ? r->progress_at + r->settings->give_up_after : ONRAMP_NEVER;
+}
+
+static void look_up(struct onramp_run *r)
+{
+    if (onramp_session_stopping(&r->session))
+        onramp_run_stop(r, ONRAMP_STOP_INTERRUPTED, ONRAMP_OK, "interrupted");
+    if (r->now >= patience_ends(r)) {
+        char reason[80];
+        (void)snprintf(reason, sizeof reason, "gave up after %lld s without progress",
+                       (long long)(r->settings->give_up_after / ONRAMP_SECOND));
+        onramp_run_stop(r, ONRAMP_STOP_GAVE_UP, ONRAMP_OK, reason);
+    }
+}
+
+/* A fresh token is got when nothing is in flight, so that no answer to an old one comes later. */
+static bool renewing(struct onramp_run *r)
+{
+    if (r->stop != ONRAMP_STOP_NOT || !onramp_session_must_renew(&r->session, r->now))
+        return false;
+    if (onramp_scheduler_in_flight(r->scheduler) > 0)
+        return true;
+    enum onramp_status st = onramp_session_renew(&r->session, r->err);
+    if (st != ONRAMP_OK && r->session.interrupted)
+        onramp_run_stop(r, ONRAMP_STOP_INTERRUPTED, ONRAMP_OK, "interrupted");
+    else if (st != ONRAMP_OK)
+        onramp_run_fail(r, st == ONRAMP_EAUTH ? ONRAMP_STOP_UNAUTHORIZED : ONRAMP_STOP_GAVE_UP,
+                        st == ONRAMP_EAUTH ? st : ONRAMP_OK);
+    r->now = r->transport->ops->now(r->transport->self);
+    return false;
+}
+
+/* Do all that can be done now; when to look again is in step->at. */
+static enum onramp_todo turn(struct onramp_run *r, struct onramp_step *step)
+{
+    struct onramp_answer answer;
+    while (r->transport->ops->take(r->transport->self, &answer))
+        land(r, &answer);
+    look_up(r);
+    *step = (struct onramp_step){.at = ONRAMP_NEVER};
+    if (renewing(r))
+        return ONRAMP_WAIT;
+    for (;;) {
+        enum onramp_todo todo = onramp_scheduler_next(r->scheduler, r->now, step);
+        if (todo == ONRAMP_FEED) {
+            if (!admit(r))
+                onramp_scheduler_expect(r->scheduler, r->to_feed = 0);
+        } else if (todo == ONRAMP_SEND) {
+            r->departing[r->departing_count++] = step->job;
+        } else {
+            depart(r);
+            return todo;
+        }
+    }
+}
+
+static void loop(struct onramp_run *r)
+{
+    for (;;) {
+        r->now = r->transport->ops->now(r->transport->self);
+        struct onramp_step step;
+        if (turn(r, &step) == ONRAMP_DONE)
+            break;
+        onramp_run_report(r);
+        if (r->observer->debug && step.at != ONRAMP_NEVER && step.at > r->now)
+            onramp_session_log(&r->session, ONRAMP_LOG_DEBUG, "%s", onramp_pacer_reason(r->pacer));
+        onramp_time until = step.at;
+        if (r->stop == ONRAMP_STOP_NOT && patience_ends(r) < until)
+            until = patience_ends(r);
+        enum onramp_status st = r->transport->ops->wait(r->transport->self, until, r->err);
+        if (st != ONRAMP_OK) {
+            /* A wait that fails would fail again: what is in flight stays open in the ledger, to be asked about. */
+            onramp_run_fail(r, ONRAMP_STOP_DISK, st);
+            break;
+        }
+    }
+}
+
+/* ---- the end ---- */
+
+/* Jobs that were waiting when the run stopped: what is known of them is written down. */
+static void settle_rest(struct onramp_run *r)
+{
+    for (uint32_t id = 0; id < r->job_count; id++) {
+        struct onramp_job *job = &r->jobs[id];
+        if (job->held && job->sent && r->stop != ONRAMP_STOP_DISK)
+            record_outcome(r, job, job->lost ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
+        if (job->held)
+            onramp_job_forget(job);
+    }
+}
+
+enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, const struct onramp_source *source,
+                                 const struct onramp_transport *transport, struct onramp_ledger *ledger,
+                                 const struct onramp_observer *observer, struct onramp_summary *summary,
+                                 struct onramp_error *err)
+{
+    static const struct onramp_observer nobody = {0};
+    struct onramp_error own = {0};
+    *summary = (struct onramp_summary){0};
+    struct onramp_run r = {.settings = settings,
+                           .source = source,
+                           .transport = transport,
+                           .ledger = ledger,
+                           .observer = observer != NULL ? observer : &nobody,
+                           .summary = summary,
+                           .err = err != NULL ? err : &own};
+    enum onramp_status st = onramp_run_init(&r);
+    if (st == ONRAMP_OK)
+        st = onramp_run_prepare(&r);
+    if (st != ONRAMP_OK) {
+        summary->exit = onramp_run_early_exit(&r, st);
+        (void)snprintf(summary->reason, sizeof summary->reason, "%s", r.err->text);
+        onramp_run_clear(&r);
+        return st;
+    }
+    onramp_scheduler_expect(r.scheduler, settings->dry_run ? 0 : r.to_feed);
+    r.progress_at = r.now = transport->ops->now(transport->self);
+    loop(&r);
+    if (r.stop == ONRAMP_STOP_NOT)
+        admit_rest(&r);
+    settle_rest(&r);
+    st = onramp_run_end(&r);
+    onramp_run_clear(&r);
+    return st;
+}
