@@ -34,12 +34,23 @@ struct onramp_reply {
     int64_t date;      /* Date of the answer, Unix seconds; 0 if absent */
 };
 
-/* Meaning of an answer to POST /api/v2/users, or (create false) to any other call. */
+/*
+ * Meaning of an answer to POST /api/v2/users, or (create false) to any other call.
+ *
+ * Create: DONE only for a whole JSON object that has the user's id; any 5xx, 408, cut or unreadable 2xx is UNCERTAIN.
+ * Other calls: DONE for any 2xx whose body is whole and, where it claims to be JSON, is JSON (a delete's is empty, the
+ * reset mail's is a sentence); a page of HTML is not an API's, so UNCERTAIN. NOT_FOUND only where the API itself says
+ * so: a 404 of anybody else is a wrong host or path, hence STOP.
+ * Any call: a redirect is a wrong host, and 4xx that are not the API's JSON are a proxy's or an edge's: STOP. A server
+ * whose certificate is not accepted: STOP.
+ *
+ * The signal: TAKEN for 2xx, and for others with limit headers; without them UNSURE. Retry-After is cut to a day.
+ */
 void onramp_reply_parse(struct onramp_reply *out, const struct onramp_answer *answer, bool create);
 
 /* Retry-After in either form, relative to `date` (Unix seconds; 0 unknown: a date form then counts as absent). */
 bool onramp_reply_retry_after(const char *text, int64_t date, onramp_span *out);
-/* An HTTP date in any of the three forms of RFC 9110, as Unix seconds; false if it is none. */
+/* An HTTP date in any of the three forms of RFC 9110, as Unix seconds; false if it is none or before 1970. */
 bool onramp_reply_date(const char *text, int64_t *out);
 
 /* One user of a look-up's answer. */
@@ -51,7 +62,8 @@ struct onramp_found {
 };
 /*
  * The users of an answer to GET /users-by-email (an array) or GET /users/{id} (an object); at most `max`
- * are stored, *count is how many there were. ONRAMP_EINPUT if the body is neither.
+ * are stored, *count is how many there were. What is too long for its place is left empty. ONRAMP_EINPUT if the body is
+ * neither.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_reply_found(const char *body, const char *connection,
                                                        struct onramp_found *out, size_t max, size_t *count,
