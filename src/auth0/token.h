@@ -24,13 +24,15 @@ bool onramp_claims_allow(const struct onramp_claims *claims, const char *scope);
 /* A token is pasted by people: one line, no spaces, three parts. ONRAMP_EUSAGE says what is odd, without quoting it. */
 ONRAMP_NODISCARD enum onramp_status onramp_token_check(const struct onramp_secret *token, struct onramp_error *err);
 
-/* Body (JSON, guarded) of POST /oauth/token by client credentials. The caller's. */
+/* Body (JSON, guarded, no other copy made) of POST /oauth/token by client credentials. The caller's. */
 ONRAMP_NODISCARD enum onramp_status onramp_token_request(struct onramp_secret **out, const char *client_id,
                                                          const struct onramp_secret *client_secret,
                                                          const char *audience, struct onramp_error *err);
 /*
- * Understand its answer. ONRAMP_OK: *token is the caller's, *lifetime its seconds. ONRAMP_EAUTH: refused; the text has
- * Auth0's words and what helps. ONRAMP_ENET: not an answer of Auth0's, or 5xx, 429: worth another try.
+ * Understand its answer. ONRAMP_OK: *token is the caller's, *lifetime its seconds, from expires_in, else from the
+ * token's own claims, else an hour. No copy of the token is left behind; `body` is the caller's to wipe. ONRAMP_EAUTH:
+ * refused; the text has Auth0's words and what helps. ONRAMP_ENET: not an answer of Auth0's, or 5xx, 429: worth another
+ * try.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_token_answer(struct onramp_secret **token, int64_t *lifetime, int status,
                                                         const char *body, size_t size, struct onramp_error *err);

@@ -1,0 +1,177 @@
+/*
+ * connection.c - what the tenant says of the connection that users are created in.
+ */
+#include "auth0/connection.h"
+
+#include "auth0/text.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Auth0's default for usernames, until a connection says otherwise. */
+enum { USERNAME_MIN = 1, USERNAME_MAX = 15, USERNAME_LIMIT = 128 };
+
+static bool says(const json_t *object, const char *key, const char *value)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+static bool is_on(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+static bool copy_text(char *out, size_t size, const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    if (text == NULL || strlen(text) >= size)
+        return false;
+    memcpy(out, text, strlen(text) + 1);
+    return true;
+}
+
+static void read_bound(uint32_t *out, const json_t *object, const char *key)
+{
+    const json_t *number = json_object_get(object, key);
+    if (json_is_integer(number) && json_integer_value(number) >= 1 && json_integer_value(number) <= USERNAME_LIMIT)
+        *out = (uint32_t)json_integer_value(number);
+}
+
+/* Flexible identifiers: an attribute can be there without being needed. */
+static void read_attributes(struct onramp_connection *out, const json_t *attributes)
+{
+    const json_t *username = json_object_get(attributes, "username");
+    const json_t *validation = json_object_get(username, "validation");
+    out->takes_username = json_is_object(username);
+    out->needs_email = is_on(json_object_get(attributes, "email"), "profile_required");
+    out->needs_phone = is_on(json_object_get(attributes, "phone_number"), "profile_required");
+    out->needs_username = is_on(username, "profile_required");
+    read_bound(&out->username_min, validation, "min_length");
+    read_bound(&out->username_max, validation, "max_length");
+}
+
+static void read_identifiers(struct onramp_connection *out, const json_t *options)
+{
+    const json_t *attributes = json_object_get(options, "attributes");
+    out->username_min = USERNAME_MIN;
+    out->username_max = USERNAME_MAX;
+    if (strcmp(out->strategy, "sms") == 0) {
+        out->needs_phone = true;
+    } else if (json_is_object(attributes)) {
+        read_attributes(out, attributes);
+    } else {
+        const json_t *bounds = json_object_get(json_object_get(options, "validation"), "username");
+        out->needs_email = true;
+        out->requires_username = is_on(options, "requires_username");
+        out->takes_username = out->requires_username;
+        out->needs_username = out->requires_username;
+        read_bound(&out->username_min, bounds, "min");
+        read_bound(&out->username_max, bounds, "max");
+    }
+    if (out->username_min > out->username_max)
+        out->username_min = USERNAME_MIN;
+}
+
+static enum onramp_status read_policy(struct onramp_connection *out, const json_t *options, struct onramp_error *err)
+{
+    if (!json_is_object(options)) { /* left out of the answer, or not ours to see */
+        onramp_policy_strictest(&out->policy);
+        return ONRAMP_OK;
+    }
+    char *text = json_dumps(options, JSON_COMPACT);
+    if (text == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    enum onramp_status st = onramp_policy_parse(&out->policy, text, err);
+    free(text);
+    return st;
+}
+
+static enum onramp_status read_connection(struct onramp_connection *out, const json_t *json, struct onramp_error *err)
+{
+    struct onramp_connection connection = {0};
+    const json_t *options = json_object_get(json, "options");
+    if (!copy_text(connection.id, sizeof connection.id, json, "id") ||
+        !copy_text(connection.name, sizeof connection.name, json, "name") ||
+        !copy_text(connection.strategy, sizeof connection.strategy, json, "strategy"))
+        return onramp_fail(err, ONRAMP_EINPUT, "the tenant's answer has a connection without id, name or strategy");
+    read_identifiers(&connection, options);
+    const json_t *password = json_object_get(json_object_get(options, "authentication_methods"), "password");
+    connection.password_optional = says(password, "api_behavior", "optional");
+    connection.custom_database = is_on(options, "enabledDatabaseCustomization");
+    enum onramp_status st = read_policy(&connection, options, err);
+    if (st == ONRAMP_OK)
+        *out = connection;
+    return st;
+}
+
+/* One connection, a list of them, or a page with a list in it. */
+static const json_t *find(const json_t *json, const char *name)
+{
+    const json_t *list = json_is_array(json) ? json : json_object_get(json, "connections");
+    size_t i;
+    json_t *connection;
+    if (list == NULL)
+        return says(json, "name", name) ? json : NULL;
+    json_array_foreach(list, i, connection)
+    {
+        if (says(connection, "name", name))
+            return connection;
+    }
+    return NULL;
+}
+
+enum onramp_status onramp_connection_parse(struct onramp_connection *out, bool *found, const char *body,
+                                           const char *name, struct onramp_error *err)
+{
+    json_t *json = json_loads(body, 0, NULL);
+    bool sound = json_is_array(json) || json_is_array(json_object_get(json, "connections")) ||
+                 json_is_string(json_object_get(json, "name"));
+    enum onramp_status st = ONRAMP_OK;
+    if (sound) {
+        const json_t *connection = find(json, name);
+        if (connection != NULL)
+            st = read_connection(out, connection, err);
+        if (st == ONRAMP_OK)
+            *found = connection != NULL;
+    } else {
+        st = onramp_fail(err, ONRAMP_EINPUT, "the tenant's answer is not a list of connections");
+    }
+    json_decref(json);
+    return st;
+}
+
+void onramp_connection_clear(struct onramp_connection *connection)
+{
+    onramp_policy_clear(&connection->policy);
+    *connection = (struct onramp_connection){0};
+}
+
+enum onramp_status onramp_connection_enables(bool *enabled, char next[256], const char *body, const char *client_id,
+                                             struct onramp_error *err)
+{
+    enum { NEXT_MAX = 256 };
+    json_t *json = json_loads(body, 0, NULL);
+    const json_t *clients = json_object_get(json, "clients");
+    const json_t *more = json_object_get(json, "next");
+    size_t i;
+    json_t *client;
+    enum onramp_status st = ONRAMP_OK;
+    bool is_there = false;
+
+    json_array_foreach(clients, i, client)
+    {
+        is_there |= says(client, "client_id", client_id);
+    }
+    if (!json_is_array(clients) || json_string_length(more) >= NEXT_MAX) {
+        st = onramp_fail(err, ONRAMP_EINPUT, "the tenant's answer is not a list of a connection's applications");
+    } else {
+        const char *token = json_string_value(more);
+        size_t size = json_string_length(more);
+        memcpy(next, token != NULL ? token : "", size + 1);
+        *enabled = is_there;
+    }
+    json_decref(json);
+    return st;
+}
