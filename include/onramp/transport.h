@@ -63,7 +63,8 @@ struct onramp_transport_ops {
     onramp_time (*now)(void *self);
     int64_t (*wall)(
         void *self); /* milliseconds since 1970 by the local clock: for the ledger's `at` only, never for pacing */
-    /* Start a request. Fails only for want of memory or a broken library: ONRAMP_ENOMEM, ONRAMP_EIO. */
+    /* Start a request. ONRAMP_EUSAGE: a header's value (token, custom domain) that is too long or has a control
+     * character in it. Else fails only for want of memory or a broken library: ONRAMP_ENOMEM, ONRAMP_EIO. */
     enum onramp_status (*send)(void *self, uint32_t id, const struct onramp_request *request, struct onramp_error *err);
     /* Sleep until `until`, an answer, or a wake-up; may return early. ONRAMP_EIO. */
     enum onramp_status (*wait)(void *self, onramp_time until, struct onramp_error *err);
