@@ -411,23 +411,10 @@ static void lose_answer(struct onramp_call *call, enum onramp_fault fault)
     }
 }
 
-static void manage(struct onramp_call *call)
+/* Past the edge: the gate, the API's own faults, the token check, the endpoint. */
+static void admit(struct onramp_call *call, enum onramp_fault fault)
 {
     struct onramp_tenant *tenant = call->tenant;
-    enum onramp_fault fault = draw_fault(tenant);
-    if (fault == ONRAMP_FAULT_DROP) {
-        call->out->end = ONRAMP_TENANT_CLOSE;
-        return;
-    }
-    if (fault == ONRAMP_FAULT_UNAVAILABLE) {
-        edge_page(call, 503, "Service Temporarily Unavailable");
-        return;
-    }
-    if (fault == ONRAMP_FAULT_EDGE) {
-        edge_page(call, 429, "Too Many Requests");
-        onramp_respond_header(call->out, "retry-after", "1");
-        return;
-    }
     const struct route *route = find_route(call, management, sizeof management / sizeof management[0]);
     struct onramp_gate_verdict verdict;
     onramp_gate_pass(&tenant->gate, route != NULL ? route->group : ONRAMP_GROUP_OTHER, call->now, &verdict);
@@ -449,6 +436,26 @@ static void manage(struct onramp_call *call)
     /* Recorded answers carry the limits on every 2xx, and on no 400, 401 or 404. */
     if (call->out->status >= 200 && call->out->status < 300)
         add_limits(call, &verdict);
+}
+
+static void manage(struct onramp_call *call)
+{
+    struct onramp_tenant *tenant = call->tenant;
+    enum onramp_fault fault = draw_fault(tenant);
+    if (fault == ONRAMP_FAULT_DROP) {
+        call->out->end = ONRAMP_TENANT_CLOSE;
+        return;
+    }
+    if (fault == ONRAMP_FAULT_UNAVAILABLE) {
+        edge_page(call, 503, "Service Temporarily Unavailable");
+        return;
+    }
+    if (fault == ONRAMP_FAULT_EDGE) {
+        edge_page(call, 429, "Too Many Requests");
+        onramp_respond_header(call->out, "retry-after", "1");
+        return;
+    }
+    admit(call, fault);
     lose_answer(call, fault);
 }
 
