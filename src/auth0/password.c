@@ -100,17 +100,27 @@ static bool leaves_a_way(const struct maker *m, uint32_t at, enum care care)
     return false;
 }
 
+/* Those that may stand at `at` with this care, and leave the place behind it a way with care `ahead`. */
+static uint32_t collect(struct maker *m, uint32_t at, enum care care, enum care ahead, char candidates[CHARACTERS])
+{
+    uint32_t count = 0;
+    for (const char *c = characters[m->kinds[at]]; *c != '\0'; c++) {
+        m->text[at] = *c;
+        if (fits(m, at, *c, care) && leaves_a_way(m, at, ahead))
+            candidates[count++] = *c;
+    }
+    return count;
+}
+
 static void choose(struct maker *m, uint32_t at)
 {
     char candidates[CHARACTERS];
     uint32_t count = 0;
+    /* Where one of two places has to give way, it is the later one: this one may still be kept clean. */
     for (enum care care = CARE_ALL; count == 0; care++) {
         assert(care <= CARE_NEIGHBOURS); /* at most three digits are neighbours of the last one, and there are ten */
-        for (const char *c = characters[m->kinds[at]]; *c != '\0'; c++) {
-            m->text[at] = *c;
-            if (fits(m, at, *c, care) && leaves_a_way(m, at, care))
-                candidates[count++] = *c;
-        }
+        for (enum care ahead = care; count == 0 && ahead <= CARE_NEIGHBOURS; ahead++)
+            count = collect(m, at, care, ahead, candidates);
     }
     m->text[at] = candidates[randombytes_uniform(count)];
     sodium_memzero(candidates, sizeof candidates);
