@@ -5,7 +5,18 @@
 
 #include <string.h>
 
-const struct command commands[] = {{0}};
+const struct command commands[] = {
+    {"upload", "creates the users of FILE in a tenant; run again, it carries on where it stopped",
+     "FILE is a JSON array or NDJSON, plain or gzipped; '-' is standard input. The whole file is checked before the\n"
+     "first request. What became of each user is in the ledger, by default FILE.ledger.ndjson.\n"
+     "Exit codes: 0 all there, 1 some refused for good, 2 usage, 3 refused before the first write, 4 credentials,\n"
+     "5 run the same command again, 130 interrupted.",
+     &settings_table, COMMAND_UPLOAD, cmd_upload},
+    {"demo", "uploads a generated sample into a tenant on this machine; needs no account",
+     "Starts the local tenant, uploads sample users at the tenant's own rate, and compares the ledger with the tenant\n"
+     "user by user. Reads neither the environment nor .env.",
+     &settings_table, COMMAND_DEMO, cmd_demo},
+    {0}};
 
 const struct command *command_find(const char *name)
 {

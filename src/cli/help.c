@@ -33,23 +33,24 @@ static void explain(FILE *out, size_t at, const char *words)
     fputc('\n', out);
 }
 
-/* The help of a row, its choices, its variables and its default. */
-static void compose(char *text, size_t size, const struct setting *s)
+/* The help of a row, its choices, its variables (if they are read) and its default. */
+static void compose(char *text, size_t size, const struct setting *s, bool reads_env)
 {
+    bool variables = reads_env && s->variables[0] != NULL;
     size_t at = (size_t)snprintf(text, size, "%s", s->help);
     for (size_t i = 0;
          s->kind == SETTING_CHOICE && s->choice(i) != NULL && at < size && strchr(s->argument, '|') == NULL; i++)
         at += (size_t)snprintf(text + at, size - at, "%s%s", i == 0 ? ": " : ", ", s->choice(i));
     const char *open = " [";
-    for (size_t v = 0; v < SETTING_VARIABLES && s->variables[v] != NULL && at < size; v++, open = ", ")
+    for (size_t v = 0; variables && v < SETTING_VARIABLES && s->variables[v] != NULL && at < size; v++, open = ", ")
         at += (size_t)snprintf(text + at, size - at, "%s%s", open, s->variables[v]);
     if (s->fallback != NULL && at < size)
         at += (size_t)snprintf(text + at, size - at, "%sdefault %s", open, s->fallback);
-    if ((s->variables[0] != NULL || s->fallback != NULL) && at < size)
+    if ((variables || s->fallback != NULL) && at < size)
         (void)snprintf(text + at, size - at, "]");
 }
 
-static void print_row(FILE *out, const struct setting *s)
+static void print_row(FILE *out, const struct setting *s, bool reads_env)
 {
     char text[600];
     int at;
@@ -58,7 +59,7 @@ static void print_row(FILE *out, const struct setting *s)
         (void)snprintf(text, sizeof text, "%s%s%s%s", s->help, s->variables[1] != NULL ? " [also " : "",
                        s->variables[1] != NULL ? s->variables[1] : "", s->variables[1] != NULL ? "]" : "");
     } else {
-        compose(text, sizeof text, s);
+        compose(text, sizeof text, s, reads_env);
         if (s->operand)
             at = fprintf(out, "  %s", s->argument);
         else
@@ -91,14 +92,14 @@ void help_command(FILE *out, const struct command *command)
     fprintf(out, "\n\n%s\n\n", command->about);
     for (size_t row = 0; row < table->count; row++)
         if ((table->rows[row].commands & command->bit) != 0 && !is_variable(&table->rows[row]))
-            print_row(out, &table->rows[row]);
+            print_row(out, &table->rows[row], reads_env);
     fprintf(out, "  -h, --help");
     explain(out, strlen("  -h, --help"), "this text");
     if (has_variables)
         fputs("\nVariables without a flag (secrets are never flags):\n", out);
     for (size_t row = 0; row < table->count; row++)
         if ((table->rows[row].commands & command->bit) != 0 && is_variable(&table->rows[row]))
-            print_row(out, &table->rows[row]);
+            print_row(out, &table->rows[row], reads_env);
     if (reads_env)
         fputs("\nA flag goes before the environment, the environment before .env, .env before the default.\n", out);
 }

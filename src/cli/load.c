@@ -1,5 +1,6 @@
 /*
- * load.c - fills a command's settings from flags, the environment, .env and defaults, in this order: what is set stays.
+ * load.c - fills a command's settings: defaults first, then flags, the environment and .env, in this order, each of
+ * which leaves alone what one before it has set.
  */
 #include "commands.h"
 #include "dotenv.h"
@@ -281,17 +282,19 @@ static enum onramp_status load_dotenv(struct load *load, const char *path, bool 
     return st;
 }
 
-static enum onramp_status load_defaults(struct load *load)
+/* Of the command's own rows, or of all others: a command that shares a struct finds every field of it filled. */
+static enum onramp_status load_defaults(struct load *load, bool own)
 {
     for (size_t row = 0; row < load->table->count; row++) {
         const struct setting *setting = &load->table->rows[row];
-        if (!belongs(load, row) || load->set[row])
+        if (belongs(load, row) != own)
             continue;
         if (setting->kind == SETTING_CHOICE)
             *(int *)field(load, row) = -1;
         if (setting->fallback == NULL)
             continue;
         enum onramp_status st = set(load, row, setting->fallback, "default", setting->flag);
+        load->set[row] = false;
         if (st != ONRAMP_OK)
             return st;
     }
@@ -315,7 +318,11 @@ enum onramp_status settings_load(const struct command *command, int argc, char *
     if (load.table->count > ROWS_MAX)
         return onramp_fail(err, ONRAMP_EUSAGE, "the table of settings has more than %d rows", ROWS_MAX);
     *help = false;
-    enum onramp_status st = load_flags(&load, argc, argv, help);
+    enum onramp_status st = load_defaults(&load, false);
+    if (st == ONRAMP_OK)
+        st = load_defaults(&load, true);
+    if (st == ONRAMP_OK)
+        st = load_flags(&load, argc, argv, help);
     if (st != ONRAMP_OK || *help)
         return st;
     size_t row = env_file_row(&load);
@@ -325,7 +332,7 @@ enum onramp_status settings_load(const struct command *command, int argc, char *
         if (st == ONRAMP_OK)
             st = load_dotenv(&load, path != NULL ? path : ".env", path == NULL);
     }
-    return st == ONRAMP_OK ? load_defaults(&load) : st;
+    return st;
 }
 
 void settings_clear(const struct setting_table *table, void *values)

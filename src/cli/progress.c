@@ -4,6 +4,7 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +59,9 @@ void progress_live(char *out, size_t size, const struct onramp_progress *progres
 {
     char parts[PARTS][PART_MAX];
     compose(parts, progress);
-    size_t room = width > 1 && width - 1 < size ? width - 1 : size - 1;
+    size_t room = width > 0 ? width - 1 : 0;
+    if (room > size - 1)
+        room = size - 1;
     size_t used = strlen(parts[0]) < room ? strlen(parts[0]) : room;
     (void)snprintf(out, size, "%.*s", (int)used, parts[0]);
     for (size_t i = 1; i < PARTS; i++) {
@@ -71,5 +74,5 @@ void progress_live(char *out, size_t size, const struct onramp_progress *progres
 
 void progress_plain(char *out, size_t size, const struct onramp_progress *progress)
 {
-    progress_live(out, size, progress, 0);
+    progress_live(out, size, progress, UINT_MAX);
 }

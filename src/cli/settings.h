@@ -79,8 +79,9 @@ struct settings {
     uint64_t max_users;
     onramp_span timeout, give_up_after;
     uint64_t max_attempts;
-    char *ledger, *cacert, *proxy, *no_proxy;
-    int verification_mail; /* enum onramp_verification_mail */
+    char *ledger, *cacert, *proxy;
+    char *https_proxy, *no_proxy; /* for curl, which reads its environment itself */
+    int verification_mail;        /* enum onramp_verification_mail */
     uint64_t password_length;
     bool dry_run;
     uint64_t users; /* demo: size of the sample */

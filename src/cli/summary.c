@@ -1,0 +1,149 @@
+/*
+ * summary.c - what a run came to.
+ */
+#include "summary.h"
+
+#include "commands.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXAMPLES 5 /* refusals that are quoted */
+
+struct examples {
+    FILE *out;
+    unsigned shown;
+    bool more;
+};
+
+static const char *who(const struct onramp_identity *identity)
+{
+    return identity->email != NULL          ? identity->email
+           : identity->username != NULL     ? identity->username
+           : identity->phone_number != NULL ? identity->phone_number
+           : identity->user_id != NULL      ? identity->user_id
+                                            : "without a name";
+}
+
+/* A tenant's words come from outside: no line ends, no cursor movements. */
+static void put_clean(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++)
+        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+}
+
+static bool show_example(void *context, const struct onramp_ledger_entry *entry)
+{
+    struct examples *examples = context;
+    if (!entry->has_outcome || entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS)
+        return true;
+    examples->more = examples->shown == EXAMPLES;
+    if (examples->more)
+        return false;
+    if (examples->shown++ == 0)
+        fputc('\n', examples->out);
+    fprintf(examples->out, "  %s: record %" PRIu64 ", ", onramp_outcome_name(entry->outcome), entry->record);
+    put_clean(examples->out, who(&entry->identity));
+    if (entry->message != NULL) {
+        fputs(": ", examples->out);
+        put_clean(examples->out, entry->message);
+    }
+    fputc('\n', examples->out);
+    return true;
+}
+
+static const char *advice(const struct onramp_summary *summary)
+{
+    switch (summary->exit) {
+    case EXIT_ALL_WELL:
+        return "Every record is there.";
+    case 1:
+        return "What was refused will be refused again: correct those records, then run the same command.";
+    case EXIT_AGAIN:
+        return "Not finished: run the same command again, it carries on from here.";
+    case EXIT_INTERRUPTED:
+        return "Interrupted: run the same command again, it carries on from here.";
+    default:
+        return NULL;
+    }
+}
+
+static void put_counts(FILE *out, const struct onramp_summary *summary)
+{
+    for (int i = 0; i < ONRAMP_OUTCOMES; i++)
+        if (i == ONRAMP_CREATED || summary->counts[i] > 0)
+            fprintf(out, "  %-12s %8" PRIu64 "\n", onramp_outcome_name((enum onramp_outcome)i), summary->counts[i]);
+    if (summary->unsent > 0)
+        fprintf(out, "  %-12s %8" PRIu64 "\n", "not sent", summary->unsent);
+}
+
+static void put_figures(FILE *out, const struct onramp_summary *summary)
+{
+    fprintf(out, "\n  %-12s %8" PRIu64 ", %" PRIu64 " throttled", "requests", summary->requests, summary->throttled);
+    if (summary->has_least)
+        fprintf(out, ", at least %" PRIu32 " tokens left at any time", summary->least_remaining);
+    if (summary->has_limit)
+        fprintf(out, "\n  %-12s %8" PRIu32 " at once, then %.3g/s, as learned from the answers", "limit",
+                summary->limit_burst, summary->limit_per_second);
+    fprintf(out, "\n  %-12s %8.1f s\n", "time", summary->seconds);
+}
+
+void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names)
+{
+    fprintf(out, "%" PRIu64 " records of ", summary->records);
+    put_clean(out, strcmp(names->input, "-") == 0 ? "standard input" : names->input);
+    fputs("\n\n", out);
+    put_counts(out, summary);
+    if (summary->adopted > 0)
+        fprintf(out, "               %8" PRIu64 " of the created were proven by asking: nobody has their password\n",
+                summary->adopted);
+    if (names->dry_run) {
+        fputs("\nDry run: nothing was sent.\n", out);
+        return;
+    }
+    put_figures(out, summary);
+    if (names->ledger != NULL) {
+        fprintf(out, "  %-12s ", "ledger");
+        put_clean(out, names->ledger);
+        fputc('\n', out);
+    }
+    if (names->record != NULL) {
+        struct examples examples = {.out = out};
+        onramp_ledger_each(names->record, show_example, &examples);
+        if (examples.more)
+            fputs("  … the others are in the ledger\n", out);
+    }
+    if (advice(summary) != NULL)
+        fprintf(out, "\n%s\n", advice(summary));
+}
+
+enum onramp_status summary_json(FILE *out, const struct onramp_summary *summary, const char *ledger_path,
+                                struct onramp_error *err)
+{
+    json_t *limit = summary->has_limit ? json_pack("{s:I, s:f}", "burst", (json_int_t)summary->limit_burst,
+                                                   "per_second", summary->limit_per_second)
+                                       : json_null();
+    json_t *least = summary->has_least ? json_integer((json_int_t)summary->least_remaining) : json_null();
+    json_t *object = json_pack("{s:s, s:s?, s:I}", "run", summary->run, "ledger", ledger_path, "records",
+                               (json_int_t)summary->records);
+    bool good = object != NULL;
+    for (int i = 0; i < ONRAMP_OUTCOMES && good; i++)
+        good = json_object_set_new(object, onramp_outcome_name((enum onramp_outcome)i),
+                                   json_integer((json_int_t)summary->counts[i])) == 0;
+    good = good && json_object_set_new(object, "requests", json_integer((json_int_t)summary->requests)) == 0 &&
+           json_object_set_new(object, "throttled", json_integer((json_int_t)summary->throttled)) == 0 &&
+           json_object_set(object, "least_remaining", least) == 0 && json_object_set(object, "limit", limit) == 0 &&
+           json_object_set_new(object, "seconds", json_real(summary->seconds)) == 0 &&
+           json_object_set_new(object, "exit", json_integer(summary->exit)) == 0;
+    char *text = good ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(object);
+    json_decref(limit);
+    json_decref(least);
+    if (text == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "cannot write the summary as JSON");
+    fprintf(out, "%s\n", text);
+    free(text);
+    return ONRAMP_OK;
+}

@@ -1,0 +1,24 @@
+/*
+ * summary.h - what a run came to, for people and for scripts.
+ */
+#ifndef ONRAMP_CLI_SUMMARY_H
+#define ONRAMP_CLI_SUMMARY_H
+
+#include <onramp/upload.h>
+
+#include <stdio.h>
+
+/* What people are told beside the figures. */
+struct summary_names {
+    const char *input;                  /* "users.json" */
+    const char *ledger;                 /* its path; NULL for a dry run, or where it does not outlive the command */
+    const struct onramp_ledger *record; /* to quote refusals from, or NULL */
+    bool dry_run;
+};
+void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names);
+
+/* One object and a line end: the members that docs/cli.md lists, null where not known. */
+ONRAMP_NODISCARD enum onramp_status summary_json(FILE *out, const struct onramp_summary *summary,
+                                                 const char *ledger_path, struct onramp_error *err);
+
+#endif
