@@ -635,6 +635,31 @@ static void a_request_is_never_sent_twice_behind_our_back(void **state)
     }
 }
 
+/* As before, but nobody listens any more when libcurl turns to a new connection: its error is that of the second try.
+ */
+static bool stop_listening_at_the_second(struct peer *peer, const struct peer_request *request)
+{
+    if (request->ordinal == 1)
+        return answer_ok(peer, request);
+    (void)shutdown(peer->listener, SHUT_RDWR);
+    return false;
+}
+
+static void a_failed_second_try_does_not_hide_the_first(void **state)
+{
+    (void)state;
+    struct peer peer = {0};
+    peer_start(&peer, stop_listening_at_the_second);
+    open_pool(peer.port, 1, -1);
+    struct onramp_request request = post_request("{\"email\":\"ann@example.com\"}");
+    struct onramp_answer answer = exchange(&request);
+    expect_status(&answer, 200);
+    answer = exchange(&request);
+    assert_int_equal(answer.delivery, ONRAMP_LOST);
+    end(&peer);
+    assert_int_equal(peer.requests, 2);
+}
+
 static void a_request_the_server_cannot_have_read_is_unsent(void **state)
 {
     (void)state;
@@ -822,6 +847,7 @@ int main(void)
         cmocka_unit_test(a_connection_closed_without_an_answer_loses_it),
         cmocka_unit_test(headers_cut_short_lose_the_answer),
         cmocka_unit_test(a_request_is_never_sent_twice_behind_our_back),
+        cmocka_unit_test(a_failed_second_try_does_not_hide_the_first),
         cmocka_unit_test(a_request_the_server_cannot_have_read_is_unsent),
         cmocka_unit_test(waits_until_it_is_time_without_spinning),
         cmocka_unit_test(a_readable_wake_fd_ends_waiting),
