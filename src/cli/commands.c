@@ -16,6 +16,10 @@ const struct command commands[] = {
      "Starts the local tenant, uploads sample users at the tenant's own rate, and compares the ledger with the tenant\n"
      "user by user. Reads neither the environment nor .env.",
      &settings_table, COMMAND_DEMO, cmd_demo},
+    {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
+     "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"
+     "any plan. Prints what a client needs to reach it, in the form of a .env file.",
+     &tenant_table, ~0U, cmd_tenant},
     {0}};
 
 const struct command *command_find(const char *name)
