@@ -67,10 +67,10 @@ struct pool {
     CURLM *multi;
     bool global; /* curl_global_init has been called */
     char base[300];
-    char *proxy;
+    char *proxy, *ca_file;
     char user_agent[128], auth0_client[512];
     struct curl_slist common[3]; /* the headers of every request */
-    struct curl_blob roots;      /* system's and additional CAs; no data: libcurl's own choice */
+    struct curl_blob roots;      /* with a ca_file: its certificates and the system's */
     int wake_fd;
     uint32_t places;
     struct exchange *exchanges;
@@ -232,6 +232,25 @@ static size_t take_body(char *bytes, size_t one, size_t size, void *self)
 
 #define SET(option, value) (rc = rc == CURLE_OK ? curl_easy_setopt(easy, option, value) : rc)
 
+/*
+ * The additional CAs beside the system's. A libcurl that takes no roots from memory (GnuTLS before 8.18) is given the
+ * user's file: its default directory of roots stays in force beside that.
+ */
+static CURLcode set_roots(const struct pool *pool, CURL *easy)
+{
+    if (pool->ca_file == NULL)
+        return CURLE_OK;
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_CAINFO_BLOB, &pool->roots);
+    SET(CURLOPT_PROXY_CAINFO_BLOB, &pool->roots);
+    if (rc == CURLE_NOT_BUILT_IN) {
+        rc = CURLE_OK;
+        SET(CURLOPT_CAINFO, pool->ca_file);
+        SET(CURLOPT_PROXY_CAINFO, pool->ca_file);
+    }
+    return rc;
+}
+
 /* What is the same for every request. */
 static CURLcode set_common(struct exchange *x)
 {
@@ -263,10 +282,8 @@ static CURLcode set_common(struct exchange *x)
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (pool->roots.data != NULL) {
-        SET(CURLOPT_CAINFO_BLOB, &pool->roots);
-        SET(CURLOPT_PROXY_CAINFO_BLOB, &pool->roots);
-    }
+    if (rc == CURLE_OK)
+        rc = set_roots(pool, easy);
 
     SET(CURLOPT_HTTP_VERSION, https ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_USERAGENT, pool->user_agent);
@@ -602,6 +619,7 @@ static void close_pool(void *self)
     (void)curl_multi_cleanup(pool->multi);
     free(pool->roots.data);
     free(pool->proxy);
+    free(pool->ca_file);
     if (pool->global)
         curl_global_cleanup();
     free(pool);
@@ -665,7 +683,8 @@ static enum onramp_status load_roots(struct pool *pool, const char *ca_file, str
     if (info->cainfo != NULL && read_bundle(info->cainfo, &text, &size) != 0)
         size = own; /* no system bundle: the user's alone */
     pool->roots = (struct curl_blob){.data = text, .len = size, .flags = CURL_BLOB_NOCOPY};
-    return ONRAMP_OK;
+    pool->ca_file = strdup(ca_file);
+    return pool->ca_file != NULL ? ONRAMP_OK : onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
 }
 
 static bool is_loopback(const char *base)
