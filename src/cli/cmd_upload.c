@@ -4,9 +4,11 @@
 #include "commands.h"
 #include "job.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum onramp_status check(const struct settings *s, struct onramp_error *err)
 {
@@ -25,6 +27,8 @@ static enum onramp_status check(const struct settings *s, struct onramp_error *e
                            "no credentials: set AUTH0_MNG_TOKEN, or AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET");
     if (s->burst > 0 && s->rate.tokens == 0)
         return onramp_fail(err, ONRAMP_EUSAGE, "--burst goes with --rate: how many at once under that ceiling");
+    if (strcmp(s->file, "-") != 0 && access(s->file, F_OK) != 0 && errno == ENOENT)
+        return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", s->file);
     if (s->ledger == NULL && strcmp(s->file, "-") == 0 && !s->dry_run)
         return onramp_fail(err, ONRAMP_EUSAGE, "standard input has no name to call a ledger after: give --ledger");
     return ONRAMP_OK;

@@ -115,7 +115,8 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
         if (examples.more)
             fputs("  … the others are in the ledger\n", out);
     }
-    if (advice(summary) != NULL)
+    /* Nothing carries on from a ledger that goes with the command. */
+    if (advice(summary) != NULL && (names->ledger != NULL || summary->exit == EXIT_ALL_WELL))
         fprintf(out, "\n%s\n", advice(summary));
 }
 
