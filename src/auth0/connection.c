@@ -148,6 +148,35 @@ void onramp_connection_clear(struct onramp_connection *connection)
     *connection = (struct onramp_connection){0};
 }
 
+static enum onramp_status lacks(const struct onramp_connection *connection, const char *property,
+                                struct onramp_error *err)
+{
+    return onramp_fail(err, ONRAMP_EINPUT, "no '%s', which connection '%s' needs", property, connection->name);
+}
+
+enum onramp_status onramp_connection_admits(const struct onramp_connection *connection,
+                                            const struct onramp_identity *identity, struct onramp_error *err)
+{
+    if (connection->needs_email && identity->email == NULL)
+        return lacks(connection, "email", err);
+    if (connection->needs_username && identity->username == NULL)
+        return lacks(connection, "username", err);
+    if (connection->needs_phone && identity->phone_number == NULL)
+        return lacks(connection, "phone_number", err);
+    if (identity->username == NULL)
+        return ONRAMP_OK;
+    if (!connection->takes_username)
+        return onramp_fail(err, ONRAMP_EINPUT,
+                           "'username' is given, but connection '%s' takes none: allow usernames there "
+                           "or take it out",
+                           connection->name);
+    size_t units = onramp_text_units(identity->username);
+    if (units < connection->username_min || units > connection->username_max)
+        return onramp_fail(err, ONRAMP_EINPUT, "'username' has %zu characters: connection '%s' takes %u to %u", units,
+                           connection->name, (unsigned)connection->username_min, (unsigned)connection->username_max);
+    return ONRAMP_OK;
+}
+
 enum onramp_status onramp_connection_enables(bool *enabled, char next[256], const char *body, const char *client_id,
                                              struct onramp_error *err)
 {

@@ -5,6 +5,7 @@
 #define ONRAMP_AUTH0_CONNECTION_H
 
 #include "auth0/policy.h"
+#include "onramp/identity.h"
 
 struct onramp_connection {
     char id[64], name[140], strategy[64];
@@ -25,6 +26,15 @@ ONRAMP_NODISCARD enum onramp_status onramp_connection_parse(struct onramp_connec
                                                             const char *body, const char *name,
                                                             struct onramp_error *err);
 void onramp_connection_clear(struct onramp_connection *connection);
+
+/*
+ * Can a user of this identity be created in it? Beyond what holds for every connection (user.h): the identifiers it
+ * needs, whether it takes usernames, and how long. ONRAMP_EINPUT says what is missing or too much. What the
+ * documentation leaves open is left to the tenant.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_connection_admits(const struct onramp_connection *connection,
+                                                             const struct onramp_identity *identity,
+                                                             struct onramp_error *err);
 
 /*
  * Does a page of GET /connections/{id}/clients list `client_id`? *next is the token of the next page ("" if last).

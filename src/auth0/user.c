@@ -65,12 +65,22 @@ static const struct property properties[] = {
 
 /* Exported, but not accepted. The index is the bit in onramp_user.dropped. */
 static const char *const dropped[] = {
-    "identities",          "created_at",  "updated_at",
-    "last_login",          "last_ip",     "logins_count",
-    "last_password_reset", "multifactor", "multifactor_last_modified",
-    "blocked_for",         "tenant",      "guardian_authenticators",
-    "Connection",          "Created At",  "Updated At",
-    "verify_email", /* not read-only, but overruled by the run's setting */
+    "identities",
+    "created_at",
+    "updated_at",
+    "last_login",
+    "last_ip",
+    "logins_count",
+    "last_password_reset",
+    "multifactor",
+    "multifactor_last_modified",
+    "blocked_for",
+    "tenant",
+    "guardian_authenticators",
+    "Connection",
+    "Created At",
+    "Updated At",
+    "verify_email (--verification-mail counts)", /* not read-only, but overruled */
 };
 enum { DROPPED = sizeof dropped / sizeof dropped[0], DROPPED_VERIFY_EMAIL = DROPPED - 1 };
 

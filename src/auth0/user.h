@@ -52,7 +52,7 @@ ONRAMP_NODISCARD enum onramp_status onramp_user_parse(struct onramp_user *out, c
                                                       const struct onramp_user_rules *rules, struct onramp_error *err);
 void onramp_user_clear(struct onramp_user *user); /* a zeroed one is fine */
 
-const char *onramp_user_dropped_name(unsigned bit); /* NULL past the last */
+const char *onramp_user_dropped_name(unsigned bit); /* for people; NULL past the last */
 
 /*
  * The whole body, in guarded memory; the caller's. `chosen_id` is a user_id of onramp's own making, without prefix, for
