@@ -166,13 +166,13 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_sync(struct onramp_
  * entry of their own, which each() shows and find() does not. So do records without any identity.
  */
 struct onramp_ledger_entry {
-    uint64_t record; /* as of its latest line */
-    struct onramp_identity identity;
-    uint32_t attempts;         /* attempt lines */
-    int64_t attempted_at;      /* wall clock, ms, of the first attempt line with no outcome after it; 0 if none */
-    int64_t last_attempted_at; /* of the latest such line */
-    bool open;                 /* an attempt has no outcome after it: its answer was lost with a crash */
-    bool settled;              /* has an outcome that stands: not failed, not unknown, not open */
+    uint64_t record;                 /* as of its latest line */
+    struct onramp_identity identity; /* user_id only where there is no other identifier */
+    uint32_t attempts;               /* attempt lines */
+    int64_t attempted_at;            /* wall clock, ms, of the first attempt line with no outcome after it; 0 if none */
+    int64_t last_attempted_at;       /* of the latest such line */
+    bool open;                       /* an attempt has no outcome after it: its answer was lost with a crash */
+    bool settled;                    /* has an outcome that stands: not failed, not unknown, not open */
     bool has_outcome;
     enum onramp_outcome outcome; /* the latest */
     bool adopted;
@@ -183,11 +183,8 @@ struct onramp_ledger_entry {
     int64_t tenant_date;   /* of the first attempt since the last outcome other than unknown; 0 if none or not known */
 };
 
-/*
- * NULL if the ledger has no line about it. Matched by onramp_identity_primary(). A `duplicate` line speaks of a
- * second record with an identity that is another record's too, so it never makes or changes an entry; nor does an
- * `invalid` line change an entry that is settled as created or exists.
- */
+/* NULL if the ledger has no line about it, or only such ones as make entries of their own. Matched by
+ * onramp_identity_primary(). */
 ONRAMP_API const struct onramp_ledger_entry *onramp_ledger_find(const struct onramp_ledger *ledger,
                                                                 const struct onramp_identity *identity);
 

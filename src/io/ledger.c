@@ -230,19 +230,24 @@ static struct body body_of_run(const struct onramp_ledger *ledger, const char *t
     return body;
 }
 
-static void add_identity(struct body *body, const struct onramp_identity *identity)
+static bool add_identifier(struct body *body, const char *name, const char *value,
+                           const struct onramp_identity *identity, enum onramp_identifier kind)
 {
     char key[ONRAMP_IDENTITY_KEY_MAX];
-    const struct {
-        const char *name, *value;
-        enum onramp_identifier kind;
-    } members[] = {{"email", identity->email, ONRAMP_ID_EMAIL},
-                   {"username", identity->username, ONRAMP_ID_USERNAME},
-                   {"phone_number", identity->phone_number, ONRAMP_ID_PHONE_NUMBER},
-                   {"user_id", identity->user_id, ONRAMP_ID_USER_ID}};
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
-        if (onramp_identity_key(identity, members[i].kind, key))
-            add_text(body, members[i].name, members[i].value, ONRAMP_IDENTITY_KEY_MAX);
+    if (!onramp_identity_key(identity, kind, key)) /* absent, or too long to be one */
+        return false;
+    add_text(body, name, value, ONRAMP_IDENTITY_KEY_MAX);
+    return true;
+}
+
+/* The record's own user_id only where nothing else identifies it: the member has other uses. */
+static void add_identity(struct body *body, const struct onramp_identity *identity)
+{
+    bool has_email = add_identifier(body, "email", identity->email, identity, ONRAMP_ID_EMAIL);
+    bool has_username = add_identifier(body, "username", identity->username, identity, ONRAMP_ID_USERNAME);
+    bool has_phone = add_identifier(body, "phone_number", identity->phone_number, identity, ONRAMP_ID_PHONE_NUMBER);
+    if (!has_email && !has_username && !has_phone)
+        (void)add_identifier(body, "user_id", identity->user_id, identity, ONRAMP_ID_USER_ID);
 }
 
 /* Writing */
@@ -318,6 +323,8 @@ enum onramp_status onramp_ledger_begin(struct onramp_ledger *ledger, const struc
                                        struct onramp_error *err)
 {
     assert(ledger->fd >= 0); /* not one that is only read */
+    assert(run->run != NULL && run->input_path != NULL && run->input_sha256 != NULL);
+    assert(run->domain != NULL && run->connection != NULL);
     enum onramp_status st = onramp_ledger_match(ledger, run, err);
     if (st != ONRAMP_OK)
         return st;
@@ -352,12 +359,16 @@ enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger, const str
                                          struct onramp_error *err)
 {
     assert(ledger->running);
+    assert(attempt->attempt >= 1);
     struct body body = body_of_run(ledger, "attempt");
     add_number(&body, "record", attempt->record);
     add_identity(&body, &attempt->identity);
     add_number(&body, "attempt", attempt->attempt);
     add_at(&body, attempt->at);
     add_text(&body, "correlation_id", attempt->correlation_id, CODE_MAX);
+    add_text(&body, "user_id", attempt->chosen_id, USER_ID_MAX);
+    if (attempt->tenant_date != 0)
+        add(&body, "tenant_date", json_integer(attempt->tenant_date));
     return write_line(ledger, &body, err);
 }
 

@@ -31,6 +31,7 @@ static int append(void *self, int fd, const char *bytes, size_t size)
 static int sync_once(int fd, bool is_directory)
 {
 #ifdef F_FULLFSYNC
+    (void)is_directory;
     /* On macOS fsync leaves the data in the drive's cache. Some file systems know no F_FULLFSYNC. */
     if (fcntl(fd, F_FULLFSYNC) == 0)
         return 0;

@@ -134,7 +134,7 @@ static bool store(struct onramp_state *state, const char *key, struct onramp_led
 {
     const char **strings[] = {&next.identity.email,   &next.identity.username, &next.identity.phone_number,
                               &next.identity.user_id, &next.user_id,           &next.error_code,
-                              &next.message,          &next.correlation_id};
+                              &next.message,          &next.correlation_id,    &next.chosen_id};
     struct node *node = lookup(state, key);
     bool is_new = node == NULL;
     if (is_new) {
@@ -220,21 +220,19 @@ static enum onramp_outcome read_outcome(struct reading *r)
 }
 
 /*
- * Whom a line is about. Its `user_id` is the tenant's if it has a strategy in front
- * ("auth0|x"), else the record's own; the other identifiers are only ever the record's.
+ * Whom a line is about. Its `user_id` is the record's own only where nothing else identifies the record: else it is the
+ * one that was chosen for it (attempts) or the tenant's (outcomes: "auth0|x").
  */
 static struct onramp_identity read_identity(const struct reading *r)
 {
+    char key[ONRAMP_IDENTITY_KEY_MAX];
     struct onramp_identity identity = {.email = optional_text(r, "email"),
                                        .username = optional_text(r, "username"),
-                                       .phone_number = optional_text(r, "phone_number"),
-                                       .user_id = optional_text(r, "user_id")};
-    if (identity.user_id != NULL && strchr(identity.user_id, '|') != NULL) {
-        char key[ONRAMP_IDENTITY_KEY_MAX];
-        const char *bare = strchr(identity.user_id, '|') + 1;
-        identity.user_id = NULL;
-        if (!onramp_identity_primary(&identity, key))
-            identity.user_id = bare;
+                                       .phone_number = optional_text(r, "phone_number")};
+    if (!onramp_identity_primary(&identity, key)) {
+        const char *user_id = optional_text(r, "user_id");
+        const char *bar = user_id != NULL ? strchr(user_id, '|') : NULL;
+        identity.user_id = bar != NULL ? bar + 1 : user_id;
     }
     return identity;
 }
@@ -250,14 +248,6 @@ static struct onramp_ledger_entry entry_of(const struct onramp_state *state, con
 {
     const struct node *node = lookup(state, key);
     return node != NULL ? node->entry : (struct onramp_ledger_entry){.record = 0};
-}
-
-static void identify(struct onramp_ledger_entry *entry, uint64_t record, struct onramp_identity identity)
-{
-    if (identity.user_id == NULL)
-        identity.user_id = entry->identity.user_id; /* lines with the tenant's id have no room for the record's */
-    entry->identity = identity;
-    entry->record = record;
 }
 
 static enum onramp_status out_of_memory(struct onramp_error *err)
@@ -277,7 +267,13 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
     struct onramp_identity identity = read_identity(r);
     key_of(&identity, record, key);
     struct onramp_ledger_entry entry = entry_of(state, key);
-    identify(&entry, record, identity);
+    entry.record = record;
+    entry.identity = identity;
+    if (identity.user_id == NULL && optional_text(r, "user_id") != NULL)
+        entry.chosen_id = optional_text(r, "user_id");
+    bool in_doubt = entry.open || (entry.has_outcome && entry.outcome == ONRAMP_UNKNOWN);
+    if (!in_doubt)
+        entry.tenant_date = json_integer_value(json_object_get(r->body, "tenant_date"));
     entry.attempts++;
     entry.attempted_at = entry.open ? entry.attempted_at : at;
     entry.last_attempted_at = at;
@@ -320,9 +316,12 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
         entry = entry_of(state, key);
     }
 
-    identify(&entry, record, identity);
+    entry.record = record;
+    entry.identity = identity;
     entry.attempted_at = 0;
     entry.last_attempted_at = 0;
+    if (outcome != ONRAMP_UNKNOWN)
+        entry.tenant_date = 0;
     entry.open = false;
     entry.has_outcome = true;
     entry.outcome = outcome;
