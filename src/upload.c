@@ -577,8 +577,9 @@ static enum onramp_todo turn(struct onramp_run *r, struct onramp_step *step)
                 onramp_scheduler_expect(r->scheduler, r->to_feed = 0);
         } else if (todo == ONRAMP_SEND) {
             r->departing[r->departing_count++] = step->job;
+        } else if (r->departing_count > 0) {
+            depart(r); /* may fail and change what there is to do: ask again */
         } else {
-            depart(r);
             return todo;
         }
     }

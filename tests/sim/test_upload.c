@@ -1,0 +1,432 @@
+/*
+ * The shipped upload, scheduler, pacer and ledger against the model tenant in virtual time. Each run replays from its
+ * seed: ONRAMP_SEED=N runs that one alone, ONRAMP_SEEDS=N so many (the soak does).
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "sim/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char ledger_path[] = "/tmp/onramp-sim-XXXXXX";
+
+struct seeds {
+    uint64_t first, last;
+};
+
+static struct seeds seeds(uint64_t usual)
+{
+    const char *one = getenv("ONRAMP_SEED"), *many = getenv("ONRAMP_SEEDS");
+    if (one != NULL) {
+        uint64_t seed = strtoull(one, NULL, 10);
+        return (struct seeds){seed, seed};
+    }
+    return (struct seeds){1, many != NULL ? strtoull(many, NULL, 10) : usual};
+}
+
+#define FAIL(seed, ...)                                                                                                \
+    do {                                                                                                               \
+        print_error(__VA_ARGS__);                                                                                      \
+        fail_msg("replay with ONRAMP_SEED=%llu", (unsigned long long)(seed));                                          \
+    } while (0)
+
+static struct world_setup ordinary(uint64_t seed, const char *tier_name)
+{
+    struct world_setup setup = {.seed = seed,
+                                .network = {.way_min = 10 * ONRAMP_MILLISECOND, .way_max = 150 * ONRAMP_MILLISECOND}};
+    onramp_tenant_defaults(&setup.tenant);
+    const struct onramp_tier *tier = onramp_tier_find(tier_name);
+    assert_non_null(tier);
+    setup.tenant.api = tier->api;
+    memcpy(setup.tenant.groups, tier->groups, sizeof tier->groups);
+    setup.tenant.seed = seed;
+    setup.tenant.epoch = INT64_C(1790000000123);
+    return setup;
+}
+
+static void show(void *context, enum onramp_level level, const char *line)
+{
+    const struct world *w = context;
+    print_message("%10.3f %d %s\n", (double)(w->now % (10000 * ONRAMP_SECOND)) / (double)ONRAMP_SECOND, (int)level,
+                  line);
+}
+
+/* One run of the command. The ledger at ledger_path stays. */
+static struct onramp_summary run_once(struct world *w, struct world_source *records, uint64_t seed)
+{
+    struct onramp_upload_settings settings;
+    struct onramp_summary summary;
+    struct onramp_ledger *ledger = NULL;
+    struct onramp_error err = {0};
+    struct onramp_observer observer = {.context = w};
+    if (getenv("ONRAMP_TRACE") != NULL) {
+        observer.log = show;
+        observer.debug = true;
+    }
+    world_upload_settings(w, &settings, seed);
+    if (onramp_ledger_open(&ledger, ledger_path, &w->disk, &err) != ONRAMP_OK)
+        fail_msg("%s", err.text);
+    records->next = 0;
+    enum onramp_status st =
+        onramp_upload(&settings, &records->source, &w->transport, ledger, &observer, &summary, &err);
+    if (st != ONRAMP_OK && getenv("ONRAMP_TRACE") != NULL)
+        print_message("ended with %d: %s\n", (int)st, err.text);
+    onramp_ledger_close(ledger);
+    world_upload_clear(&settings);
+    return summary;
+}
+
+static void start(struct world *w, struct world_source *records, const struct world_setup *setup, uint64_t count)
+{
+    (void)unlink(ledger_path);
+    world_init(w, setup);
+    world_source_init(records, count, NULL);
+}
+
+static uint64_t users(struct world *w)
+{
+    struct onramp_tenant_view view;
+    onramp_tenant_view(w->tenant, w->now, &view);
+    return view.users;
+}
+
+static void creates_everyone_on_every_plan(void **state)
+{
+    (void)state;
+    for (size_t t = 0; onramp_tier_at(t) != NULL; t++) {
+        const char *tier = onramp_tier_at(t)->name;
+        struct seeds s = seeds(10);
+        uint64_t refused = 0;
+        for (uint64_t seed = s.first; seed <= s.last; seed++) {
+            struct world w;
+            struct world_source records;
+            struct world_setup setup = ordinary(seed, tier);
+            start(&w, &records, &setup, 300);
+            struct onramp_summary summary = run_once(&w, &records, seed);
+            if (summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 300 || users(&w) != 300 || w.sent_unsynced ||
+                w.creates_sent != 300 + summary.throttled || world_disagreements(&w, &records, ledger_path) > 0)
+                FAIL(seed, "%s: exit %d, created %llu of 300, tenant has %llu: %s\n", tier, summary.exit,
+                     (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
+            refused += summary.throttled;
+            world_clear(&w);
+        }
+        if (refused > 0)
+            fail_msg("%s: %llu refusals", tier, (unsigned long long)refused);
+    }
+}
+
+static void loses_and_doubles_nobody_on_a_bad_network(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(60);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, seed % 2 ? "enterprise" : "professional");
+        setup.network.refuse = 10000;
+        setup.network.lose_request = 10000;
+        setup.network.lose_answer = 20000;
+        setup.network.tear = 20000;
+        setup.network.stall = 20000;
+        setup.network.stall_max = 60 * ONRAMP_SECOND; /* beyond the timeout: a late create may meet its own retry */
+        setup.tenant.faults[ONRAMP_FAULT_BAD_GATEWAY] = 20000;
+        setup.tenant.faults[ONRAMP_FAULT_UNAVAILABLE] = 20000;
+        start(&w, &records, &setup, 100);
+        struct onramp_summary summary = {.exit = 5};
+        for (int round = 0; round < 20 && summary.exit == 5; round++)
+            summary = run_once(&w, &records, seed + (uint64_t)round * 1000);
+        world_settle(&w);
+        if (summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 100 || users(&w) != 100 || w.sent_unsynced ||
+            world_disagreements(&w, &records, ledger_path) > 0)
+            FAIL(seed, "exit %d, created %llu of 100, tenant has %llu: %s\n", summary.exit,
+                 (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
+        world_clear(&w);
+    }
+}
+
+static void survives_death_between_any_two_deeds(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(150);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, "enterprise");
+        setup.network.lose_answer = 30000;
+        setup.network.stall = 30000;
+        setup.network.stall_max = 40 * ONRAMP_SECOND;
+        start(&w, &records, &setup, 40);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        struct onramp_summary summary = {.exit = 5};
+        for (int deaths = 0; deaths < 6; deaths++) {
+            w.die_after = 1 + onramp_rng_below(&rng, 150);
+            summary = run_once(&w, &records, seed * 100 + (uint64_t)deaths);
+            world_reboot(&w);
+        }
+        for (int round = 0; round < 20 && summary.exit != 0; round++)
+            summary = run_once(&w, &records, seed * 100 + 50 + (uint64_t)round);
+        world_settle(&w);
+        uint64_t sent = w.creates_sent;
+        struct onramp_summary again = run_once(&w, &records, seed * 100 + 99);
+        if (summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 40 || users(&w) != 40 || w.sent_unsynced ||
+            world_disagreements(&w, &records, ledger_path) > 0)
+            FAIL(seed, "exit %d, created %llu of 40, tenant has %llu: %s\n", summary.exit,
+                 (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
+        if (w.creates_sent != sent || again.counts[ONRAMP_CREATED] != 40 || again.requests != 0)
+            FAIL(seed, "a settled ledger sent %llu creates\n", (unsigned long long)(w.creates_sent - sent));
+        world_clear(&w);
+    }
+}
+
+static void heals_after_a_disk_that_fails_once(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(100);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, "enterprise");
+        start(&w, &records, &setup, 40);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        w.fail_at = 1 + onramp_rng_below(&rng, 130);
+        struct onramp_summary summary = run_once(&w, &records, seed);
+        bool failed = summary.exit != 0;
+        if (failed && summary.exit != 5 && summary.exit != 2)
+            FAIL(seed, "exit %d: %s\n", summary.exit, summary.reason);
+        world_reboot(&w);
+        summary = run_once(&w, &records, seed + 1000);
+        if (summary.exit != 0 || users(&w) != 40 || world_disagreements(&w, &records, ledger_path) > 0)
+            FAIL(seed, "exit %d, created %llu of 40, tenant has %llu: %s\n", summary.exit,
+                 (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
+        world_clear(&w);
+    }
+}
+
+static void tells_those_that_were_there_from_its_own(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(50);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, "enterprise");
+        start(&w, &records, &setup, 20);
+        struct onramp_summary summary = run_once(&w, &records, seed); /* somebody else's import */
+        assert_int_equal(summary.exit, 0);
+        (void)unlink(ledger_path);
+        w.setup.network.lose_answer = 200000;
+        world_source_init(&records, 40, NULL);
+        for (int round = 0; round < 20 && (round == 0 || summary.exit == 5); round++)
+            summary = run_once(&w, &records, seed + 500 + (uint64_t)round);
+        if (summary.exit != 0 || summary.counts[ONRAMP_EXISTS] != 20 || summary.counts[ONRAMP_CREATED] != 20)
+            FAIL(seed, "exit %d, exists %llu, created %llu\n", summary.exit,
+                 (unsigned long long)summary.counts[ONRAMP_EXISTS], (unsigned long long)summary.counts[ONRAMP_CREATED]);
+        world_clear(&w);
+    }
+}
+
+static void says_unknown_where_it_may_not_ask(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.tenant.scopes = "create:users";
+    setup.network.lose_answer = 300000;
+    start(&w, &records, &setup, 30);
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_int_equal(summary.exit, 5);
+    assert_true(summary.counts[ONRAMP_UNKNOWN] > 0);
+    assert_int_equal(summary.counts[ONRAMP_UNKNOWN] + summary.counts[ONRAMP_CREATED], 30);
+    assert_int_equal(world_disagreements(&w, &records, ledger_path), 0);
+    assert_int_equal(w.creates_sent, 30); /* none was sent twice on a guess */
+    world_clear(&w);
+}
+
+static void stops_at_once_when_all_would_be_refused_alike(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.tenant.client_disabled = true;
+    setup.tenant.scopes = "create:users read:users"; /* may not look at connections: the first create tells */
+    start(&w, &records, &setup, 300);
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_int_equal(summary.exit, 3);
+    assert_int_equal(w.creates_sent, 1); /* the first goes alone */
+    assert_non_null(strstr(summary.reason, "enabled for this client"));
+    world_clear(&w);
+}
+
+static void finds_a_disabled_connection_before_the_first_write(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.tenant.client_disabled = true;
+    start(&w, &records, &setup, 300);
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_int_equal(summary.exit, 3);
+    assert_int_equal(w.creates_sent, 0);
+    world_clear(&w);
+}
+
+static void gives_up_on_a_tenant_that_only_fails_and_loses_nothing(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 2; which++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(1, "enterprise");
+        setup.tenant.faults[which ? ONRAMP_FAULT_UNAVAILABLE : ONRAMP_FAULT_EDGE] = 1000000;
+        setup.tenant.scopes = "create:users read:users";
+        start(&w, &records, &setup, 50);
+        onramp_time began = w.now;
+        struct onramp_summary summary = run_once(&w, &records, 1);
+        assert_int_equal(summary.exit, 5);
+        assert_int_equal(summary.counts[ONRAMP_CREATED], 0);
+        assert_true(w.now - began < 30 * ONRAMP_MINUTE);
+        assert_int_equal(users(&w), 0);
+        world_clear(&w);
+    }
+}
+
+static void renews_a_token_once_on_a_401(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(20);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, "enterprise");
+        setup.tenant.faults[ONRAMP_FAULT_UNAUTHORIZED] = 20000;
+        setup.tenant.token_seconds = 150; /* and one that is renewed before it expires */
+        start(&w, &records, &setup, 300);
+        struct onramp_upload_settings settings;
+        world_upload_settings(&w, &settings, seed);
+        world_upload_clear(&settings);
+        struct onramp_secret *secret = NULL;
+        assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
+        settings.access = (struct onramp_access_settings){.client_id = "local-client", .client_secret = secret};
+        struct onramp_ledger *ledger = NULL;
+        struct onramp_summary summary;
+        struct onramp_error err = {0};
+        assert_int_equal(onramp_ledger_open(&ledger, ledger_path, &w.disk, &err), ONRAMP_OK);
+        enum onramp_status st = onramp_upload(&settings, &records.source, &w.transport, ledger, NULL, &summary, &err);
+        if (st != ONRAMP_OK || summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 300)
+            FAIL(seed, "status %d, exit %d: %s\n", (int)st, summary.exit, err.text);
+        onramp_ledger_close(ledger);
+        onramp_secret_free(secret);
+        world_clear(&w);
+    }
+}
+
+static const char *mixed(uint64_t ordinal)
+{
+    static const char *const records[] = {
+        "{\"email\":\"a@example.com\"}",
+        "{\"email\":\"A@Example.com\"}",                                /* the same */
+        "{\"name\":\"nobody\"}",                                        /* no identity */
+        "{\"email\":\"b@example.com\",\"password_hash\":\"$2b$10$x\"}", /* import job */
+        "{\"email\":\"c@example.com\"}",
+    };
+    return records[ordinal];
+}
+
+static void gives_every_record_one_outcome_and_skips_what_is_settled(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "free");
+    start(&w, &records, &setup, 0);
+    world_source_init(&records, 5, mixed);
+    for (int round = 0; round < 2; round++) {
+        struct onramp_summary summary = run_once(&w, &records, 1 + (uint64_t)round);
+        assert_int_equal(summary.exit, 1);
+        assert_int_equal(summary.counts[ONRAMP_CREATED], 2);
+        assert_int_equal(summary.counts[ONRAMP_DUPLICATE], 1);
+        assert_int_equal(summary.counts[ONRAMP_INVALID], 2);
+        assert_int_equal(summary.unsent, 0);
+        assert_int_equal(w.creates_sent, 2);
+    }
+    world_clear(&w);
+}
+
+static bool after_ten(void *context)
+{
+    struct onramp_tenant_view view;
+    struct world *w = context;
+    onramp_tenant_view(w->tenant, w->now, &view);
+    return view.users >= 10;
+}
+
+static void lands_what_is_in_flight_when_interrupted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    start(&w, &records, &setup, 100);
+    struct onramp_upload_settings settings;
+    world_upload_settings(&w, &settings, 1);
+    struct onramp_observer observer = {.context = &w, .stopping = after_ten};
+    struct onramp_ledger *ledger = NULL;
+    struct onramp_summary summary;
+    struct onramp_error err = {0};
+    assert_int_equal(onramp_ledger_open(&ledger, ledger_path, &w.disk, &err), ONRAMP_OK);
+    assert_int_equal(onramp_upload(&settings, &records.source, &w.transport, ledger, &observer, &summary, &err),
+                     ONRAMP_OK);
+    onramp_ledger_close(ledger);
+    world_upload_clear(&settings);
+    assert_int_equal(summary.exit, 130);
+    assert_int_equal(summary.counts[ONRAMP_CREATED], users(&w)); /* each that is there is recorded */
+    assert_int_equal(summary.counts[ONRAMP_CREATED] + summary.unsent, 100);
+    summary = run_once(&w, &records, 2);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(w.creates_sent, 100); /* and none was sent again */
+    world_clear(&w);
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    return unlink(ledger_path);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    int fd = mkstemp(ledger_path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(creates_everyone_on_every_plan),
+        cmocka_unit_test(gives_every_record_one_outcome_and_skips_what_is_settled),
+        cmocka_unit_test(lands_what_is_in_flight_when_interrupted),
+        cmocka_unit_test(loses_and_doubles_nobody_on_a_bad_network),
+        cmocka_unit_test(survives_death_between_any_two_deeds),
+        cmocka_unit_test(heals_after_a_disk_that_fails_once),
+        cmocka_unit_test(tells_those_that_were_there_from_its_own),
+        cmocka_unit_test(says_unknown_where_it_may_not_ask),
+        cmocka_unit_test(stops_at_once_when_all_would_be_refused_alike),
+        cmocka_unit_test(finds_a_disabled_connection_before_the_first_write),
+        cmocka_unit_test(gives_up_on_a_tenant_that_only_fails_and_loses_nothing),
+        cmocka_unit_test(renews_a_token_once_on_a_401),
+    };
+    return cmocka_run_group_tests(tests, set_up, tidy);
+}
