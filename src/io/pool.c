@@ -27,6 +27,7 @@
 #define CONNECT_TIMEOUT_MS 10000L
 #define URL_MAX            4096
 #define BUNDLE_MAX         ((size_t)16 * 1024 * 1024) /* a CA bundle has 200 KiB */
+#define HEADERS_MAX        ((size_t)256 * 1024) /* bytes of an answer's headers, interim ones and trailers included */
 #define POLL_MAX_MS        60000
 
 /* A request on its way, and its answer; one place for each request that may be in flight. */
@@ -54,6 +55,7 @@ struct exchange {
     /* What came back. */
     bool complete; /* the headers of the final answer are all there */
     bool over;     /* the body is larger than ONRAMP_BODY_MAX */
+    size_t headers_size;
     struct onramp_fields fields;
     char cf_ray[64];
     char *body; /* may hold a token: wiped */
@@ -178,6 +180,9 @@ static size_t take_header(char *line, size_t one, size_t size, void *self)
 {
     struct exchange *x = self;
     size *= one;
+    x->headers_size += size;
+    if (x->headers_size > HEADERS_MAX)
+        return 0;    /* ends the transfer */
     if (x->complete) /* trailers */
         return size;
     if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) { /* the final answer, or another 1xx before it */
@@ -445,6 +450,8 @@ static void describe(char *out, size_t room, const struct exchange *x, CURLcode 
         words = "the connection was closed before an answer came";
     else if (result == CURLE_WRITE_ERROR && x->over)
         words = "the answer is over 1 MiB";
+    else if (result == CURLE_WRITE_ERROR && x->headers_size > HEADERS_MAX)
+        words = "the answer's headers are over 256 KiB";
     size_t i = 0;
     for (; words[i] != '\0' && i + 1 < room; i++)
         out[i] = (unsigned char)words[i] < ' ' || words[i] == 0x7f ? ' ' : words[i];

@@ -47,6 +47,7 @@ struct source {
     size_t depth;
     char open[DEPTH_MAX]; /* the brackets not yet closed */
     unsigned char before; /* the last byte that was no white space */
+    size_t used;          /* bytes of `text` that have held something */
     char text[ELEMENT_MAX + 1];
 };
 
@@ -275,6 +276,8 @@ static enum onramp_status keep(struct source *s, struct onramp_error *err)
     if (s->size == ELEMENT_MAX)
         return fail_at(s, s->begins_at, err, "the object that begins here is over 1 MiB; no user may be so large");
     s->text[s->size++] = (char)*s->piece;
+    if (s->size > s->used)
+        s->used = s->size;
     pass(s);
     return ONRAMP_OK;
 }
@@ -525,7 +528,7 @@ static void close_source(void *self)
     if (s == NULL)
         return;
     onramp_stream_close(s->stream);
-    sodium_memzero(s->text, sizeof s->text); /* it held people's data */
+    sodium_memzero(s->text, s->used); /* it held people's data */
     free(s);
 }
 

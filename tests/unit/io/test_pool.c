@@ -510,6 +510,28 @@ static bool answer_one_mebibyte(struct peer *peer, const struct peer_request *re
     return true;
 }
 
+static bool answer_headers_without_end(struct peer *peer, const struct peer_request *request)
+{
+    (void)peer;
+    peer_say(request->fd, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 100000; i++)
+        peer_say(request->fd, "X-RateLimit-Limit: 1000000\r\n");
+    return false;
+}
+
+static void headers_are_bounded(void **state)
+{
+    (void)state;
+    struct peer peer = {0};
+    peer_start(&peer, answer_headers_without_end);
+    open_pool(peer.port, 1, -1);
+    struct onramp_request request = get_request();
+    struct onramp_answer answer = exchange(&request);
+    assert_int_equal(answer.delivery, ONRAMP_LOST);
+    assert_string_equal(answer.problem, "the answer's headers are over 256 KiB");
+    end(&peer);
+}
+
 static void a_body_of_just_the_bound_is_whole(void **state)
 {
     (void)state;
@@ -840,6 +862,7 @@ int main(void)
         cmocka_unit_test(a_redirect_is_an_answer_and_goes_nowhere),
         cmocka_unit_test(a_body_cut_short_is_said_to_be),
         cmocka_unit_test(a_body_is_bounded),
+        cmocka_unit_test(headers_are_bounded),
         cmocka_unit_test(a_body_of_just_the_bound_is_whole),
         cmocka_unit_test(refused_connections_leave_requests_unsent),
         cmocka_unit_test(a_server_without_tls_leaves_requests_unsent),
