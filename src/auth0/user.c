@@ -514,9 +514,10 @@ static enum onramp_status pass_on(struct parse *p, const struct property *proper
                            : property->type == JSON_OBJECT ? "an object"
                                                            : "a string",
                            type_name(value));
-    if (under_heading && json_object_get(p->memory->sent, property->name) != NULL)
+    /* Both spellings of one name: the parser has seen to it that no key stands twice. */
+    if (property->heading != NULL && json_object_get(p->memory->sent, property->name) != NULL)
         return onramp_fail(p->err, ONRAMP_EINPUT, "'%s' and '%s' are both given: keep one of the two", property->name,
-                           key);
+                           property->heading);
     enum onramp_status st = property->check(p, property, value);
     if (st != ONRAMP_OK)
         return st;

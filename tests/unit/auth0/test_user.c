@@ -114,6 +114,7 @@ static void renames_the_headings_of_the_extension(void **state)
     assert_int_equal(__builtin_popcount(user.dropped), 3);
     onramp_user_clear(&user);
     expect_refusal("{\"email\":\"a@b.org\",\"Email\":\"c@d.org\"}", "'email' and 'Email' are both given");
+    expect_refusal("{\"Email\":\"a@b.org\",\"email\":\"c@d.org\"}", "'email' and 'Email' are both given");
 }
 
 static void takes_booleans_in_quotes_under_the_extensions_headings_only(void **state)
