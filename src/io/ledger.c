@@ -27,7 +27,6 @@ struct onramp_ledger {
     bool exposed;
     bool running;               /* begin was called: lines may follow */
     struct onramp_error broken; /* the first failed write or sync; ONRAMP_OK while there was none */
-    char line[ONRAMP_LINE_MAX + 1];
 };
 
 /* What is kept of texts from outside, in bytes: a line must have a bound. Identifiers that are longer than a key
@@ -266,30 +265,32 @@ static enum onramp_status break_with(struct onramp_ledger *ledger, int errnum, c
     return break_off(ledger, err);
 }
 
-/* Seal a body, append it, and take it in. The body is gone afterwards. */
+static enum onramp_status append_line(struct onramp_ledger *ledger, const json_t *body, struct onramp_error *err)
+{
+    size_t size;
+    char *line = onramp_line_seal(body, ledger->synced, &size);
+    if (line == NULL)
+        return break_with(ledger, ENOMEM, "make a line of", err); /* too long it cannot be: every text has a bound */
+    int failed = ledger->disk.append(ledger->disk.self, ledger->fd, line, size);
+    free(line);
+    if (failed != 0)
+        return break_with(ledger, failed, "write to", err);
+    ledger->size += size;
+    return ONRAMP_OK;
+}
+
+/* Append a body as a line and take it in. The body is gone afterwards. */
 static enum onramp_status write_line(struct onramp_ledger *ledger, struct body *body, struct onramp_error *err)
 {
     enum onramp_status st;
-    size_t size = body->failed ? 0 : onramp_line_seal(body->object, ledger->synced, ledger->line);
-    if (ledger->broken.status != ONRAMP_OK) {
+    if (ledger->broken.status != ONRAMP_OK)
         st = break_off(ledger, err);
-        goto out;
-    }
-    if (size == 0) {
-        (void)onramp_fail(&ledger->broken, ONRAMP_ENOMEM, "out of memory for a line of ledger '%s'", ledger->path);
+    else if (body->failed)
+        st = break_with(ledger, ENOMEM, "make a line of", err);
+    else
+        st = append_line(ledger, body->object, err);
+    if (st == ONRAMP_OK && onramp_state_apply(ledger->state, body->object, &ledger->broken) != ONRAMP_OK)
         st = break_off(ledger, err);
-        goto out;
-    }
-    int failed = ledger->disk.append(ledger->disk.self, ledger->fd, ledger->line, size);
-    if (failed != 0) {
-        st = break_with(ledger, failed, "write to", err);
-        goto out;
-    }
-    ledger->size += size;
-    st = onramp_state_apply(ledger->state, body->object, &ledger->broken);
-    if (st != ONRAMP_OK)
-        st = break_off(ledger, err);
-out:
     json_decref(body->object);
     return st;
 }
@@ -355,10 +356,16 @@ enum onramp_status onramp_ledger_begin(struct onramp_ledger *ledger, const struc
     return st == ONRAMP_OK ? onramp_ledger_sync(ledger, err) : st;
 }
 
+/* Between begin and close. A ledger that broke, in begin maybe, must be able to say so. */
+static bool may_write(const struct onramp_ledger *ledger)
+{
+    return ledger->fd >= 0 && (ledger->running || ledger->broken.status != ONRAMP_OK);
+}
+
 enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger, const struct onramp_ledger_attempt *attempt,
                                          struct onramp_error *err)
 {
-    assert(ledger->running);
+    assert(may_write(ledger));
     assert(attempt->attempt >= 1);
     struct body body = body_of_run(ledger, "attempt");
     add_number(&body, "record", attempt->record);
@@ -375,7 +382,7 @@ enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger, const str
 enum onramp_status onramp_ledger_outcome(struct onramp_ledger *ledger, const struct onramp_ledger_outcome *outcome,
                                          struct onramp_error *err)
 {
-    assert(ledger->running);
+    assert(may_write(ledger));
     struct body body = body_of_run(ledger, "outcome");
     add_number(&body, "record", outcome->record);
     add_identity(&body, &outcome->identity);
@@ -397,7 +404,7 @@ enum onramp_status onramp_ledger_outcome(struct onramp_ledger *ledger, const str
 enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger, const struct onramp_ledger_end *end,
                                      struct onramp_error *err)
 {
-    assert(ledger->running);
+    assert(may_write(ledger));
     assert(end->seconds >= 0 && end->seconds < 1e12);
     enum onramp_status st = onramp_ledger_sync(ledger, err);
     if (st != ONRAMP_OK)

@@ -21,18 +21,25 @@ static const char seal_open[] = ",\"crc\":\"";
 /* How each run line begins; onramp_ledger_begin() sets its members in this order. */
 static const char run_line[] = "{\"type\":\"run\",\"version\":1,\"run\":\"";
 
-size_t onramp_line_seal(const json_t *body, uint64_t synced, char line[ONRAMP_LINE_MAX + 1])
+char *onramp_line_seal(const json_t *body, uint64_t synced, size_t *size)
 {
-    const size_t room = ONRAMP_LINE_MAX - SYNCED_MAX - SEAL - 1;
-    size_t size = json_dumpb(body, line, room, JSON_COMPACT | JSON_REAL_PRECISION(15));
-    if (size < 3 || size > room) /* an empty object has no member to put a comma behind */
-        return 0;
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+    const size_t more = SYNCED_MAX + SEAL + 2; /* newline and NUL */
+    size_t at = json_dumpb(body, NULL, 0, flags);
+    if (at < 3 || at + more > ONRAMP_LINE_MAX) /* an empty object has no member to put a comma behind */
+        return NULL;
+    char *line = malloc(at + more);
+    if (line == NULL || json_dumpb(body, line, at, flags) != at) {
+        free(line);
+        return NULL;
+    }
 
-    size--; /* the closing brace moves to the end */
-    size += (size_t)snprintf(line + size, SYNCED_MAX, ",\"synced\":%" PRIu64, synced);
-    unsigned long crc = crc32(0, (const Bytef *)line, (uInt)size);
-    size += (size_t)snprintf(line + size, SEAL + 2, "%s%08lx\"}\n", seal_open, crc);
-    return size;
+    at--; /* the closing brace moves to the end */
+    at += (size_t)snprintf(line + at, SYNCED_MAX, ",\"synced\":%" PRIu64, synced);
+    unsigned long crc = crc32(0, (const Bytef *)line, (uInt)at);
+    at += (size_t)snprintf(line + at, SEAL + 2, "%s%08lx\"}\n", seal_open, crc);
+    *size = at;
+    return line;
 }
 
 /* True if the line ends with a seal; *crc is what the seal says. */

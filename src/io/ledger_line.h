@@ -15,11 +15,8 @@
 /* Longest line with its newline. What is longer was not written by us. */
 #define ONRAMP_LINE_MAX 65536
 
-/*
- * Write `body` and its seal to `line`, with newline and NUL; returns the size without NUL.
- * 0 if it does not fit or memory is out.
- */
-size_t onramp_line_seal(const json_t *body, uint64_t synced, char line[ONRAMP_LINE_MAX + 1]);
+/* The line of `body` with its seal and newline; the caller's, to free. NULL if it is too long or memory is out. */
+char *onramp_line_seal(const json_t *body, uint64_t synced, size_t *size);
 
 enum onramp_line_kind {
     ONRAMP_LINE_SEALED,  /* as it was written */

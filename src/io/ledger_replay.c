@@ -23,7 +23,7 @@ struct reader {
     uint64_t number; /* of the line last read, from 1 */
     size_t begin, end;
     bool drained; /* the file has no more */
-    char bytes[2 * ONRAMP_LINE_MAX];
+    char bytes[ONRAMP_LINE_MAX];
 };
 
 struct piece {
@@ -51,23 +51,27 @@ static int refill(struct reader *reader)
     return 0;
 }
 
-/* The next line, or an ONRAMP_LINE_MAX of a longer one; size 0 without newline at the end. 0 or an errno. */
+static struct piece unread(const struct reader *reader)
+{
+    const char *text = reader->bytes + reader->begin;
+    size_t size = reader->end - reader->begin;
+    const char *newline = memchr(text, '\n', size);
+    return (struct piece){.text = text,
+                          .size = newline != NULL ? (size_t)(newline - text) : size,
+                          .offset = reader->offset,
+                          .newline = newline != NULL};
+}
+
+/* The next line, or a bufferful of a longer one; nothing at the end. 0 or an errno. */
 static int next_piece(struct reader *reader, struct piece *out)
 {
-    size_t unread = reader->end - reader->begin;
-    if (unread < ONRAMP_LINE_MAX && !reader->drained) {
+    *out = unread(reader);
+    if (!out->newline && !reader->drained) {
         int failed = refill(reader);
         if (failed != 0)
             return failed;
-        unread = reader->end - reader->begin;
+        *out = unread(reader);
     }
-    const char *text = reader->bytes + reader->begin;
-    size_t within = unread < ONRAMP_LINE_MAX ? unread : ONRAMP_LINE_MAX;
-    const char *newline = memchr(text, '\n', within);
-    *out = (struct piece){.text = text,
-                          .size = newline != NULL ? (size_t)(newline - text) : within,
-                          .offset = reader->offset,
-                          .newline = newline != NULL};
     size_t step = out->size + out->newline;
     reader->begin += step;
     reader->offset += step;
@@ -81,7 +85,7 @@ static bool at_end(const struct piece *piece)
 }
 
 struct replay {
-    struct reader reader;
+    struct reader *reader;
     const char *path;
     struct onramp_state *state;
     struct onramp_error *err;
@@ -132,7 +136,7 @@ static enum onramp_status judge_damage(struct replay *replay, uint64_t offset, u
 {
     struct piece piece;
     int failed;
-    while ((failed = next_piece(&replay->reader, &piece)) == 0 && !at_end(&piece)) {
+    while ((failed = next_piece(replay->reader, &piece)) == 0 && !at_end(&piece)) {
         struct onramp_line line = onramp_line_parse(piece.text, piece.size);
         bool proof =
             line.kind == ONRAMP_LINE_ALTERED || line.kind == ONRAMP_LINE_PLAIN ||
@@ -142,7 +146,7 @@ static enum onramp_status judge_damage(struct replay *replay, uint64_t offset, u
             return onramp_fail(replay->err, ONRAMP_ECORRUPT,
                                "ledger '%s' is damaged at line %" PRIu64 ", and line %" PRIu64
                                " behind it shows that no crash did this: restore it from a copy",
-                               replay->path, number, replay->reader.number);
+                               replay->path, number, replay->reader->number);
     }
     return failed == 0 ? ONRAMP_OK : cannot_read(replay, failed);
 }
@@ -158,7 +162,7 @@ static enum onramp_status not_a_ledger(const struct replay *replay)
 /* Take in one whole line. */
 static enum onramp_status admit(struct replay *replay, const struct piece *piece, const struct onramp_line *line)
 {
-    uint64_t number = replay->reader.number;
+    uint64_t number = replay->reader->number;
     bool is_run = is_run_line(line);
     if (number == 1 && !is_run)
         return not_a_ledger(replay);
@@ -182,7 +186,7 @@ static enum onramp_status admit(struct replay *replay, const struct piece *piece
 /* A line that is no object. ONRAMP_OK if a crash can have left it. */
 static enum onramp_status reject(struct replay *replay, const struct piece *piece)
 {
-    uint64_t number = replay->reader.number;
+    uint64_t number = replay->reader->number;
     /* Before the first run line nothing shows that the file is ours, and lines written by hand
      * are not ours either: there only what our own first write can leave is cut. */
     if (replay->sealed)
@@ -196,7 +200,7 @@ static enum onramp_status replay_lines(struct replay *replay, struct onramp_repl
 {
     struct piece piece;
     int failed;
-    while ((failed = next_piece(&replay->reader, &piece)) == 0 && !at_end(&piece)) {
+    while ((failed = next_piece(replay->reader, &piece)) == 0 && !at_end(&piece)) {
         struct onramp_line line = onramp_line_parse(piece.text, piece.size);
         enum onramp_status st;
         switch (line.kind) {
@@ -206,15 +210,15 @@ static enum onramp_status replay_lines(struct replay *replay, struct onramp_repl
             json_decref(line.body);
             if (st != ONRAMP_OK)
                 return st;
-            out->whole = replay->reader.offset;
+            out->whole = replay->reader->offset;
             out->needs_newline = !piece.newline;
             break;
         case ONRAMP_LINE_ALTERED:
-            return corrupt(replay, replay->reader.number, "its checksum does not match");
+            return corrupt(replay, replay->reader->number, "its checksum does not match");
         case ONRAMP_LINE_BROKEN:
             st = reject(replay, &piece);
             if (st == ONRAMP_OK)
-                out->damaged = replay->reader.offset - out->whole;
+                out->damaged = replay->reader->offset - out->whole;
             return st;
         }
     }
@@ -224,15 +228,13 @@ static enum onramp_status replay_lines(struct replay *replay, struct onramp_repl
 enum onramp_status onramp_replay(int fd, const char *path, struct onramp_state *state, struct onramp_replayed *out,
                                  struct onramp_error *err)
 {
-    struct replay *replay = calloc(1, sizeof *replay); /* too large for the stack */
-    if (replay == NULL)
+    struct reader *reader = calloc(1, sizeof *reader); /* too large for the stack */
+    if (reader == NULL)
         return onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
-    replay->reader.fd = fd;
-    replay->path = path;
-    replay->state = state;
-    replay->err = err;
+    reader->fd = fd;
+    struct replay replay = {.reader = reader, .path = path, .state = state, .err = err};
     *out = (struct onramp_replayed){.whole = 0};
-    enum onramp_status st = replay_lines(replay, out);
-    free(replay);
+    enum onramp_status st = replay_lines(&replay, out);
+    free(reader);
     return st;
 }
