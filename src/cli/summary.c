@@ -85,7 +85,7 @@ static void put_figures(FILE *out, const struct onramp_summary *summary)
     if (summary->has_least)
         fprintf(out, ", at least %" PRIu32 " tokens left at any time", summary->least_remaining);
     if (summary->has_limit)
-        fprintf(out, "\n  %-12s %8" PRIu32 " at once, then %.3g/s, as learned from the answers", "limit",
+        fprintf(out, "\n  %-12s %8" PRIu32 " at once, then about %.3g/s, as far as the answers tell", "limit",
                 summary->limit_burst, summary->limit_per_second);
     fprintf(out, "\n  %-12s %8.1f s\n", "time", summary->seconds);
 }

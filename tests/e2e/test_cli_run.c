@@ -1,0 +1,418 @@
+/*
+ * Whole runs of the real binary against a local tenant: again, interrupted, quiet, on a terminal.
+ */
+#define _XOPEN_SOURCE 700 /* pseudo-terminals */
+
+#include <onramp/tenant.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATIENCE 120 /* seconds, after which a run counts as hung */
+#define COLUMNS  60
+
+static char directory[] = "/tmp/onramp-test-XXXXXX";
+static struct onramp_tenant_server *server;
+
+/* ---- support ---- */
+
+static int enter_directory(void **state)
+{
+    (void)state;
+    return mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
+}
+
+static int leave_directory(void **state)
+{
+    (void)state;
+    return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
+}
+
+static int stop_tenant(void **state)
+{
+    (void)state;
+    onramp_tenant_server_stop(server);
+    server = NULL;
+    static const char *const names[] = {"users.json", "users.json.ledger.ndjson", "other.ndjson", "stdout", "stderr"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        (void)unlink(names[i]);
+    return 0;
+}
+
+/* A tenant of `burst` at `rate` a second that answers at once, and the variables that lead to it. */
+static void start_tenant(uint32_t burst, uint64_t rate, uint32_t hang)
+{
+    struct onramp_tenant_settings model;
+    struct onramp_tenant_server_settings settings = {.port = 0};
+    struct onramp_error err = {0};
+    onramp_tenant_defaults(&model);
+    model.api = (struct onramp_limit){.burst = burst, .rate = {rate, ONRAMP_SECOND}};
+    model.latency_min = model.latency_median = 0;
+    model.faults[ONRAMP_FAULT_HANG] = hang;
+    if (onramp_tenant_server_start(&server, &model, &settings, &err) != ONRAMP_OK)
+        fail_msg("%s", err.text);
+    char domain[64], *token = onramp_tenant_server_token(server);
+    assert_non_null(token);
+    (void)snprintf(domain, sizeof domain, "http://127.0.0.1:%u", (unsigned)onramp_tenant_server_port(server));
+    (void)setenv("AUTH0_DOMAIN", domain, 1);
+    (void)setenv("AUTH0_DATABASE_NAME", "Username-Password-Authentication", 1);
+    (void)setenv("AUTH0_MNG_TOKEN", token, 1);
+    free(token);
+}
+
+static uint64_t tenant_created(void)
+{
+    struct onramp_tenant_view view;
+    onramp_tenant_server_view(server, &view);
+    return view.created;
+}
+
+static uint64_t tenant_requests(void)
+{
+    struct onramp_tenant_view view;
+    onramp_tenant_server_view(server, &view);
+    return view.requests;
+}
+
+static void write_users(unsigned count)
+{
+    FILE *out = fopen("users.json", "w");
+    assert_non_null(out);
+    for (unsigned i = 0; i < count; i++)
+        assert_true(fprintf(out, "{\"email\":\"user%u@example.com\"}\n", i) > 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static const char *read_file(const char *path)
+{
+    static char text[1 << 18];
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    text[fread(text, 1, sizeof text - 1, in)] = '\0';
+    (void)fclose(in);
+    return text;
+}
+
+/* Start the binary with standard error on `talk` (-1: a file). */
+static pid_t start_onramp(int talk, const char *const *arguments)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child > 0)
+        return child;
+    static char storage[10][256];
+    char *argv[11] = {strcpy(storage[0], "onramp")};
+    for (size_t i = 0; i < 9 && arguments[i] != NULL; i++) {
+        (void)snprintf(storage[i + 1], sizeof storage[0], "%s", arguments[i]);
+        argv[i + 1] = storage[i + 1];
+    }
+    int in = open("users.json", O_RDONLY), out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int err = talk >= 0 ? talk : open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if ((in >= 0 && dup2(in, 0) < 0) || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+        _exit(126);
+    (void)alarm(PATIENCE);
+    (void)execv(getenv("ONRAMP_BINARY"), argv);
+    _exit(127);
+}
+
+static int finish(pid_t child)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        assert_int_equal(errno, EINTR);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+#define START(...) start_onramp(-1, (const char *const[]){__VA_ARGS__, NULL})
+#define RUN(...)   finish(START(__VA_ARGS__))
+
+static json_t *summary(void)
+{
+    json_error_t why;
+    json_t *object = json_load_file("stdout", 0, &why);
+    if (object == NULL)
+        fail_msg("not JSON: %s: %s", why.text, read_file("stdout"));
+    return object;
+}
+
+static json_int_t member(const char *name)
+{
+    json_t *object = summary();
+    json_int_t value = json_integer_value(json_object_get(object, name));
+    json_decref(object);
+    return value;
+}
+
+/* Until something is so that has to become so. */
+static void await(bool (*is_so)(uint64_t figure), uint64_t figure)
+{
+    for (int tries = 0; !is_so(figure); tries++) {
+        assert_true(tries < PATIENCE * 100);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+    }
+}
+
+static bool has_created(uint64_t count)
+{
+    return tenant_created() >= count;
+}
+
+static bool has_been_asked(uint64_t count)
+{
+    return tenant_requests() >= count;
+}
+
+/* ---- runs ---- */
+
+static void json_has_exactly_the_promised_members(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"run",     "ledger",    "records",         "created", "exists",   "rejected",
+                                        "invalid", "duplicate", "failed",          "unknown", "requests", "throttled",
+                                        "limit",   "seconds",   "least_remaining", "exit"};
+    start_tenant(50, 500, 0);
+    write_users(5);
+    assert_int_equal(RUN("upload", "users.json", "--json"), 0);
+    json_t *object = summary();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (json_object_get(object, names[i]) == NULL)
+            fail_msg("no member '%s'", names[i]);
+    assert_int_equal(json_object_size(object), sizeof names / sizeof names[0]);
+    assert_string_equal(json_string_value(json_object_get(object, "ledger")), "users.json.ledger.ndjson");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(object, "limit"), "burst")), 50);
+    json_decref(object);
+}
+
+static void the_same_command_again_sends_nothing_that_is_settled(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    write_users(40);
+    assert_int_equal(RUN("upload", "users.json", "--json"), 0);
+    assert_int_equal(member("created"), 40);
+    assert_int_equal(tenant_created(), 40);
+    uint64_t before = tenant_requests();
+    assert_int_equal(RUN("upload", "users.json", "--json"), 0);
+    assert_int_equal(member("created"), 40);
+    assert_int_equal(member("requests"), 0);
+    assert_int_equal(tenant_requests(), before);
+}
+
+static void another_ledger_finds_that_they_exist(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    write_users(10);
+    assert_int_equal(RUN("upload", "users.json", "--json"), 0);
+    assert_int_equal(RUN("upload", "users.json", "--json", "--ledger", "other.ndjson"), 0);
+    assert_int_equal(member("exists"), 10);
+    assert_int_equal(tenant_created(), 10);
+}
+
+static void standard_input_is_a_file_like_any_other(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    write_users(10);
+    assert_int_equal(RUN("upload", "-", "--ledger=other.ndjson"), 0);
+    assert_non_null(strstr(read_file("stdout"), "10 records of standard input"));
+    assert_int_equal(tenant_created(), 10);
+}
+
+static void a_dry_run_sends_nothing_and_leaves_no_ledger(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    write_users(10);
+    assert_int_equal(RUN("upload", "users.json", "--dry-run"), 0);
+    assert_int_equal(tenant_requests(), 0);
+    assert_int_equal(access("users.json.ledger.ndjson", F_OK), -1);
+    assert_non_null(strstr(read_file("stdout"), "nothing was sent"));
+}
+
+static void quiet_means_that_standard_error_stays_empty(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    write_users(10);
+    assert_int_equal(RUN("upload", "users.json", "--quiet"), 0);
+    assert_string_equal(read_file("stderr"), "");
+    assert_non_null(strstr(read_file("stdout"), "10 records"));
+}
+
+static void an_interrupted_run_lands_what_is_in_flight_and_the_next_carries_on(void **state)
+{
+    (void)state;
+    start_tenant(5, 20, 0);
+    write_users(60);
+    pid_t child = START("upload", "users.json", "--json");
+    await(has_created, 10);
+    assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(finish(child), 130);
+    uint64_t landed = tenant_created();
+    assert_true(landed >= 10 && landed < 60);
+    assert_int_equal(member("created"), landed);
+    assert_int_equal(member("exit"), 130);
+
+    assert_int_equal(RUN("upload", "users.json", "--json"), 0);
+    assert_int_equal(member("created"), 60);
+    assert_int_equal(tenant_created(), 60);
+}
+
+/* Linux shows what others of the same user could read; elsewhere there is no such file to look into. */
+static void assert_shows_no_secret(pid_t child)
+{
+    static const char *const names[] = {"environ", "cmdline", "limits"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[64], text[16384];
+        (void)snprintf(path, sizeof path, "/proc/%ld/%s", (long)child, names[i]);
+        int fd = open(path, O_RDONLY);
+        if (fd < 0)
+            continue;
+        ssize_t size = read(fd, text, sizeof text - 1);
+        (void)close(fd);
+        for (ssize_t at = 0; at < size; at++)
+            text[at] = text[at] == '\0' ? '\n' : text[at];
+        text[size > 0 ? size : 0] = '\0';
+        assert_null(strstr(text, getenv("AUTH0_MNG_TOKEN")));
+        const char *core = strstr(text, "Max core file size");
+        assert_true(core == NULL || strncmp(core + 26, "0 ", 2) == 0);
+    }
+}
+
+static void a_second_signal_leaves_at_once(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 1000000); /* every answer fails to come: the first signal would wait for it */
+    write_users(10);
+    pid_t child = START("upload", "users.json", "--timeout=3600");
+    await(has_been_asked, 1);
+    assert_shows_no_secret(child);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    int status;
+    pid_t gone;
+    while ((gone = waitpid(child, &status, WNOHANG)) == 0) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+        (void)kill(child, SIGTERM); /* until the first one has been seen, a second is the same one to the system */
+    }
+    assert_int_equal(gone, child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 130);
+}
+
+/* ---- on a terminal ---- */
+
+/* Everything that is written to a new pseudo-terminal's other end until `child` closes it. */
+static void read_terminal(int master, char *into, size_t size)
+{
+    size_t at = 0;
+    for (ssize_t got; at + 1 < size && (got = read(master, into + at, size - 1 - at)) != 0;) {
+        if (got < 0 && errno != EINTR)
+            break; /* Linux says EIO when the last writer is gone */
+        at += got > 0 ? (size_t)got : 0;
+    }
+    into[at] = '\0';
+}
+
+static pid_t start_on_terminal(int *master, const char *const *arguments)
+{
+    *master = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(*master >= 0);
+    assert_int_equal(grantpt(*master), 0);
+    assert_int_equal(unlockpt(*master), 0);
+    int terminal = open(ptsname(*master), O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    struct winsize size = {.ws_col = COLUMNS, .ws_row = 24};
+    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
+    assert_int_equal(fcntl(*master, F_SETFD, FD_CLOEXEC), 0);
+    (void)setenv("TERM", "xterm", 1);
+    pid_t child = start_onramp(terminal, arguments);
+    (void)close(terminal);
+    return child;
+}
+
+static void progress_on_a_terminal_is_one_line_redrawn_in_place(void **state)
+{
+    (void)state;
+    static char text[1 << 16];
+    int master;
+    start_tenant(5, 20, 0);
+    write_users(40);
+    pid_t child = start_on_terminal(&master, (const char *const[]){"upload", "users.json", NULL});
+    read_terminal(master, text, sizeof text);
+    (void)close(master);
+    assert_int_equal(finish(child), 0);
+
+    size_t redrawn = 0;
+    for (const char *at = text; (at = strstr(at, "\r\x1b[K")) != NULL; redrawn++) {
+        at += 4;
+        if (strcspn(at, "\r\n") > COLUMNS - 1 && strncmp(at, "onramp: ", 8) != 0)
+            fail_msg("wider than the terminal: %.100s", at);
+    }
+    assert_true(redrawn >= 2);
+    assert_non_null(strstr(text, "/40"));
+    const char *last = strrchr(text, '\r');
+    assert_string_equal(last, "\r\x1b[K"); /* wiped at the end */
+}
+
+static void no_progress_leaves_the_terminal_alone(void **state)
+{
+    (void)state;
+    char text[4096];
+    int master;
+    start_tenant(50, 500, 0);
+    write_users(10);
+    pid_t child = start_on_terminal(&master, (const char *const[]){"upload", "users.json", "--no-progress", NULL});
+    read_terminal(master, text, sizeof text);
+    (void)close(master);
+    assert_int_equal(finish(child), 0);
+    assert_null(strchr(text, '\x1b'));
+}
+
+/* ---- the demo ---- */
+
+static void the_demo_needs_nothing_leaves_nothing_and_counts(void **state)
+{
+    (void)state;
+    (void)setenv("AUTH0_DOMAIN", "not a host", 1); /* is not looked at */
+    (void)setenv("TMPDIR", directory, 1);
+    assert_int_equal(RUN("demo", "--users=30", "--tier=private-1500"), 0);
+    (void)unsetenv("TMPDIR");
+    const char *out = read_file("stdout");
+    assert_non_null(strstr(out, "30 records of a generated sample"));
+    assert_non_null(strstr(out, ", 0 throttled"));
+    assert_non_null(strstr(out, "The tenant holds 30 users, and its list agrees with the ledger user by user."));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(name, stop_tenant)
+    const struct CMUnitTest tests[] = {
+        TEST(json_has_exactly_the_promised_members),
+        TEST(the_same_command_again_sends_nothing_that_is_settled),
+        TEST(another_ledger_finds_that_they_exist),
+        TEST(standard_input_is_a_file_like_any_other),
+        TEST(a_dry_run_sends_nothing_and_leaves_no_ledger),
+        TEST(quiet_means_that_standard_error_stays_empty),
+        TEST(an_interrupted_run_lands_what_is_in_flight_and_the_next_carries_on),
+        TEST(a_second_signal_leaves_at_once),
+        TEST(progress_on_a_terminal_is_one_line_redrawn_in_place),
+        TEST(no_progress_leaves_the_terminal_alone),
+        TEST(the_demo_needs_nothing_leaves_nothing_and_counts),
+    };
+    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
+}

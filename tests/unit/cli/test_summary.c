@@ -1,0 +1,139 @@
+/*
+ * The summary, for people.
+ */
+#include "summary.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char *text;
+static size_t text_size;
+
+static const char *told(const struct onramp_summary *summary, const struct summary_names *names)
+{
+    free(text);
+    text = NULL;
+    FILE *out = open_memstream(&text, &text_size);
+    assert_non_null(out);
+    summary_text(out, summary, names);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static int clear(void **state)
+{
+    (void)state;
+    free(text);
+    text = NULL;
+    return 0;
+}
+
+static void says_what_there_is_and_leaves_out_what_is_not(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.records = 300,
+                               .counts = {[ONRAMP_CREATED] = 300},
+                               .requests = 302,
+                               .seconds = 15.94,
+                               .has_least = true,
+                               .least_remaining = 10,
+                               .has_limit = true,
+                               .limit_burst = 50,
+                               .limit_per_second = 16.02};
+    struct summary_names names = {.input = "users.json", .ledger = "l.ndjson"};
+    assert_string_equal(told(&s, &names),
+                        "300 records of users.json\n"
+                        "\n"
+                        "  created           300\n"
+                        "\n"
+                        "  requests          302, 0 throttled, at least 10 tokens left at any time\n"
+                        "  limit              50 at once, then about 16/s, as far as the answers tell\n"
+                        "  time             15.9 s\n"
+                        "  ledger       l.ndjson\n"
+                        "\n"
+                        "Every record is there.\n");
+}
+
+static void advises_by_exit_code(void **state)
+{
+    (void)state;
+    static const struct {
+        int exit;
+        const char *words;
+    } cases[] = {{0, "Every record is there."},
+                 {1, "correct those records"},
+                 {5, "Not finished: run the same command again"},
+                 {130, "Interrupted: run the same command again"}};
+    struct summary_names names = {.input = "-", .ledger = "l.ndjson"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct onramp_summary s = {.records = 1, .exit = cases[i].exit};
+        assert_non_null(strstr(told(&s, &names), cases[i].words));
+        assert_non_null(strstr(text, "1 records of standard input"));
+    }
+    struct onramp_summary s = {.records = 1, .exit = 130};
+    names.ledger = NULL; /* nothing to carry on from */
+    assert_null(strstr(told(&s, &names), "again"));
+}
+
+static void a_dry_run_has_no_figures_of_sending(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.records = 7, .unsent = 7};
+    struct summary_names names = {.input = "users.json", .dry_run = true};
+    assert_string_equal(told(&s, &names),
+                        "7 records of users.json\n\n  created             0\n  not sent            7\n\n"
+                        "Dry run: nothing was sent.\n");
+}
+
+static void quotes_the_first_refusals_and_cleans_them(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/onramp-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    struct onramp_ledger *ledger = NULL;
+    struct onramp_error err = {0};
+    assert_int_equal(onramp_ledger_open(&ledger, path, NULL, &err), ONRAMP_OK);
+    struct onramp_ledger_run run = {
+        .run = "r", .input_path = "u", .input_sha256 = "00", .domain = "d", .connection = "c", .settings = "{}"};
+    assert_int_equal(onramp_ledger_begin(ledger, &run, &err), ONRAMP_OK);
+    for (uint64_t i = 0; i < 7; i++) {
+        char email[32];
+        (void)snprintf(email, sizeof email, "u%u@example.com", (unsigned)i);
+        struct onramp_ledger_outcome outcome = {.at = 1,
+                                                .record = i,
+                                                .identity = {.email = email},
+                                                .outcome = i == 0 ? ONRAMP_EXISTS : ONRAMP_REJECTED,
+                                                .message = "no\nway \x1b[2J"};
+        assert_int_equal(onramp_ledger_outcome(ledger, &outcome, &err), ONRAMP_OK);
+    }
+    struct onramp_summary s = {.records = 7, .counts = {[ONRAMP_EXISTS] = 1, [ONRAMP_REJECTED] = 6}, .exit = 1};
+    struct summary_names names = {.input = "u", .ledger = path, .record = ledger};
+    (void)told(&s, &names);
+    onramp_ledger_close(ledger);
+    (void)unlink(path);
+
+    assert_null(strstr(text, "u0@example.com"));
+    assert_non_null(strstr(text, "  rejected: record 1, u1@example.com: no?way ?[2J\n"));
+    assert_non_null(strstr(text, "u5@example.com"));
+    assert_null(strstr(text, "u6@example.com"));
+    assert_non_null(strstr(text, "the others are in the ledger"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(says_what_there_is_and_leaves_out_what_is_not, clear),
+        cmocka_unit_test_teardown(advises_by_exit_code, clear),
+        cmocka_unit_test_teardown(a_dry_run_has_no_figures_of_sending, clear),
+        cmocka_unit_test_teardown(quotes_the_first_refusals_and_cleans_them, clear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
