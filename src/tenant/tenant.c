@@ -468,7 +468,8 @@ static void finish(struct onramp_call *call)
         return;
     if (!tenant->settings.no_date) {
         char date[32];
-        onramp_wire_http_date(onramp_tenant_wall(tenant, call->now) / 1000, date);
+        /* Stamped as the answer leaves, while the limits it tells of are as of the take. */
+        onramp_wire_http_date(onramp_tenant_wall(tenant, call->now + call->out->delay) / 1000, date);
         onramp_respond_header(call->out, "date", "%s", date);
     }
     char ray[17];

@@ -2,6 +2,7 @@
  * test_tenant_server.c - the local tenant on real sockets, asked by libcurl.
  */
 #include "onramp/tenant.h"
+#include "tenant/certificate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -171,6 +172,41 @@ static void serves_over_https_with_the_certificate_it_made(void **state)
     snprintf(w.base, sizeof w.base, "https://localhost:%u", (unsigned)onramp_tenant_server_port(w.server));
     assert_int_equal(ask(&w, "GET", "/api/v2/users-by-email?email=ann%40example.com", NULL), CURLE_OK);
     assert_int_equal(w.status, 200);
+    world_clear(&w);
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void serves_over_https_with_a_certificate_that_was_given(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct onramp_certificate pair, other;
+    assert_int_equal(onramp_certificate_make(&pair, (int64_t)time(NULL), NULL), ONRAMP_OK);
+    assert_int_equal(onramp_certificate_make(&other, (int64_t)time(NULL), NULL), ONRAMP_OK);
+    write_text(w.ca, pair.certificate);
+    write_text(w.users, pair.key);
+    w.settings = (struct onramp_tenant_server_settings){.tls = true, .cert_file = w.ca, .key_file = w.users};
+    world_start(&w);
+    create_ann(&w);
+
+    write_text(w.users, other.key);
+    struct onramp_tenant_server *second = NULL;
+    struct onramp_error err = {0};
+    assert_int_equal(onramp_tenant_server_start(&second, &w.model, &w.settings, &err), ONRAMP_EUSAGE);
+    assert_non_null(strstr(err.text, "cannot use certificate"));
+    write_text(w.users, "not a key");
+    assert_int_equal(onramp_tenant_server_start(&second, &w.model, &w.settings, &err), ONRAMP_EUSAGE);
+    assert_non_null(strstr(err.text, "is not a PEM file"));
+    onramp_certificate_clear(&pair);
+    onramp_certificate_clear(&other);
     world_clear(&w);
 }
 
@@ -382,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serves_over_http),
         cmocka_unit_test(serves_over_https_with_the_certificate_it_made),
+        cmocka_unit_test(serves_over_https_with_a_certificate_that_was_given),
         cmocka_unit_test(a_client_that_does_not_know_the_certificate_refuses_it),
         cmocka_unit_test(an_answer_is_held_back_for_its_latency),
         cmocka_unit_test(faults_look_to_a_client_as_they_are_named),

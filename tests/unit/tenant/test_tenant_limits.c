@@ -409,6 +409,18 @@ static void latency_has_its_minimum_and_its_median(void **state)
     bench_clear(&b);
 }
 
+static void the_date_is_when_the_answer_leaves(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_settings(&b);
+    b.settings.latency_min = b.settings.latency_median = 2 * ONRAMP_SECOND;
+    bench_start(&b);
+    assert_int_equal(look(&b), 200);
+    assert_string_equal(bench_header(&b, "date"), "Thu, 01 Jan 2026 00:00:02 GMT");
+    bench_clear(&b);
+}
+
 static void the_same_seed_gives_the_same_answers(void **state)
 {
     (void)state;
@@ -496,6 +508,7 @@ int main(void)
         cmocka_unit_test(the_edges_429_is_a_page_with_retry_after),
         cmocka_unit_test(a_spurious_401_comes_once_for_a_token),
         cmocka_unit_test(latency_has_its_minimum_and_its_median),
+        cmocka_unit_test(the_date_is_when_the_answer_leaves),
         cmocka_unit_test(the_same_seed_gives_the_same_answers),
         cmocka_unit_test(settings_out_of_range_are_refused),
         cmocka_unit_test(every_fault_has_a_name),
