@@ -138,19 +138,30 @@ struct onramp_tenant_server; /* a thread that serves a model on loopback */
 
 struct onramp_tenant_server_settings {
     uint16_t port; /* 0: a free one */
-    bool tls;      /* HTTPS; with cert_file and key_file (PEM), or a certificate made for the occasion */
+    bool tls;      /* HTTPS; with cert_file and key_file (PEM), or a self-signed certificate made for the occasion, for
+                      localhost, 127.0.0.1 and ::1 */
     const char *cert_file, *key_file;
-    const char *ca_out;                           /* where to write the made certificate for --cacert; or NULL */
-    const char *users_out;                        /* where to write all users as NDJSON on stop; or NULL */
-    void (*log)(void *context, const char *line); /* one line a request; or NULL. Called on the server's thread */
+    const char *ca_out;    /* where to write the made certificate for --cacert; or NULL */
+    const char *users_out; /* where to write all users as NDJSON on stop (0600); or NULL */
+    /* One line a request, without its query; or NULL. Called on the server's thread. A line that begins with "cannot"
+     * is a complaint: users_out could not be written. */
+    void (*log)(void *context, const char *line);
     void *log_context;
 };
+/*
+ * Serve `model` on 127.0.0.1 until stopped. Its clock is the machine's, whatever `model->epoch` says. What is given is
+ * borrowed for the call, but for the log. On ONRAMP_OK *out is the caller's, to stop. Otherwise it is untouched:
+ *   ONRAMP_EUSAGE  settings that do not go together, or a certificate, key or option that cannot be used
+ *   ONRAMP_EIO     the port is taken, a file cannot be written, a library failed
+ *   ONRAMP_ENOMEM
+ */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_tenant_server_start(
     struct onramp_tenant_server **out, const struct onramp_tenant_settings *model,
     const struct onramp_tenant_server_settings *settings, struct onramp_error *err);
 ONRAMP_API uint16_t onramp_tenant_server_port(const struct onramp_tenant_server *server);
 ONRAMP_API char *onramp_tenant_server_token(struct onramp_tenant_server *server); /* as onramp_tenant_token() */
 ONRAMP_API void onramp_tenant_server_view(struct onramp_tenant_server *server, struct onramp_tenant_view *out);
-ONRAMP_API void onramp_tenant_server_stop(struct onramp_tenant_server *server); /* NULL is fine */
+/* Answers that are held back go at once, or are lost. NULL is fine. */
+ONRAMP_API void onramp_tenant_server_stop(struct onramp_tenant_server *server);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "bench.h"
 
+#include "core/rng.h"
 #include "tenant/wire.h"
 
 static int with_authorization(struct bench *b, const char *authorization)
@@ -444,6 +445,71 @@ static void an_error_is_json_whatever_it_quotes(void **state)
     bench_clear(&b);
 }
 
+/* A text made of one to four of these, now and then with a byte changed. */
+static void stitch(struct onramp_rng *rng, const char *const *pieces, size_t count, char *out, size_t size)
+{
+    out[0] = '\0';
+    for (uint64_t n = 1 + onramp_rng_below(rng, 4); n > 0; n--) {
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "%s", pieces[onramp_rng_below(rng, count)]);
+    }
+    if (onramp_rng_below(rng, 3) == 0 && out[0] != '\0')
+        out[onramp_rng_below(rng, strlen(out))] = (char)(1 + onramp_rng_below(rng, 255));
+}
+
+static void any_request_gets_an_answer_that_is_well_formed(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"GET", "POST", "DELETE", "PATCH", ""};
+    static const char *const paths[] = {"/api/v2/",
+                                        "users",
+                                        "users-by-email",
+                                        "/",
+                                        "connections",
+                                        "?email=a%40example.com",
+                                        "auth0%7Cone",
+                                        "&take=1&from=",
+                                        "clients",
+                                        "/oauth/token",
+                                        "roles",
+                                        "%FF%",
+                                        "?strategy=x&fields=a,,b&include_fields=false"};
+    static const char *const bodies[] = {"{\"connection\":\"Username-Password-Authentication\",",
+                                         "\"email\":\"",
+                                         "a@example.com\"",
+                                         ",\"password\":\"Xk7!mq2#Wz9$pL\"}",
+                                         "[",
+                                         "null",
+                                         "}",
+                                         "\xff\xfe",
+                                         "grant_type=client_credentials&client_id=",
+                                         "\\u0000",
+                                         "{\"user_metadata\":{\"a\":{\"b\":[1,2.5]}}}"};
+    static const char *const types[] = {"application/json", FORM, "text/plain"};
+    struct onramp_rng rng;
+    onramp_rng_init(&rng, 1);
+    struct bench b;
+    bench_init(&b);
+    for (int i = 0; i < 30000; i++) {
+        char path[256], body[512];
+        stitch(&rng, paths, sizeof paths / sizeof paths[0], path, sizeof path);
+        stitch(&rng, bodies, sizeof bodies / sizeof bodies[0], body, sizeof body);
+        b.now += ONRAMP_MILLISECOND;
+        int status = bench_send(
+            &b, &(struct onramp_tenant_request){.method = methods[onramp_rng_below(&rng, 5)],
+                                                .path = path,
+                                                .authorization = onramp_rng_below(&rng, 9) > 0 ? b.bearer : NULL,
+                                                .content_type = types[onramp_rng_below(&rng, 3)],
+                                                .host = HOST,
+                                                .body = body,
+                                                .body_size = strlen(body)});
+        assert_in_range(status, 200, 429);
+        assert_true(status == 204 || b.json != NULL);
+        assert_non_null(bench_header(&b, "date"));
+    }
+    bench_clear(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +529,7 @@ int main(void)
         cmocka_unit_test(dates_are_written_as_http_and_iso_want_them),
         cmocka_unit_test(escapes_are_decoded_and_oddities_left_alone),
         cmocka_unit_test(an_error_is_json_whatever_it_quotes),
+        cmocka_unit_test(any_request_gets_an_answer_that_is_well_formed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
