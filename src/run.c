@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BACKOFF_BASE (500 * ONRAMP_MILLISECOND)
-#define BACKOFF_CAP  (30 * ONRAMP_SECOND)
-
-int64_t onramp_run_wall(const struct onramp_run *r)
-{
-    return r->transport->ops->wall(r->transport->self);
-}
-
 void onramp_job_forget(struct onramp_job *job)
 {
     onramp_user_clear(&job->user);
@@ -22,31 +14,12 @@ void onramp_job_forget(struct onramp_job *job)
     *job = (struct onramp_job){0};
 }
 
-/* ---- stopping ---- */
-
-/* The first reason counts. What is in flight lands, nothing more leaves. */
-void onramp_run_stop(struct onramp_run *r, enum onramp_stop stop, enum onramp_status status, const char *reason)
-{
-    if (r->stop != ONRAMP_STOP_NOT)
-        return;
-    r->stop = stop;
-    r->status = status;
-    (void)snprintf(r->summary->reason, sizeof r->summary->reason, "%s", reason);
-    onramp_scheduler_drain(r->scheduler);
-}
-
-/* The same for a reason that r->err has the text of. */
-void onramp_run_fail(struct onramp_run *r, enum onramp_stop stop, enum onramp_status status)
-{
-    onramp_run_stop(r, stop, status, r->err->text);
-}
-
 /* ---- the beginning ---- */
 
 static void name_run(struct onramp_run *r)
 {
     struct onramp_rng rng;
-    onramp_rng_init(&rng, r->settings->seed);
+    onramp_rng_init(&rng, r->settings->target.seed);
     uint64_t a = onramp_rng_next(&rng), b = onramp_rng_next(&rng);
     (void)snprintf(r->summary->run, sizeof r->summary->run, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
                    (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
@@ -63,53 +36,41 @@ static void say_dropped(struct onramp_run *r)
             strcat(names, name);
         }
     if (names[0] != '\0')
-        onramp_session_log(&r->session, ONRAMP_LOG_INFO, "left out, since Auth0 writes them itself: %s", names);
+        onramp_session_log(&r->engine.session, ONRAMP_LOG_INFO, "left out, since Auth0 writes them itself: %s", names);
 }
 
-enum onramp_status onramp_run_init(struct onramp_run *r)
+enum onramp_status onramp_run_init(struct onramp_run *r, const struct onramp_engine_ops *ops,
+                                   const struct onramp_transport *transport, const struct onramp_observer *observer)
 {
     const struct onramp_upload_settings *settings = r->settings;
     name_run(r);
-    r->rules = (struct onramp_user_rules){.connection = settings->connection, .mail = settings->verification_mail};
-    r->job_count = 2 * settings->pacing.concurrency + 32;
-    r->jobs = calloc(r->job_count, sizeof *r->jobs);
-    r->departing = calloc(r->job_count, sizeof *r->departing);
-    if (r->jobs == NULL || r->departing == NULL)
-        return onramp_fail(r->err, ONRAMP_ENOMEM, "out of memory");
-    r->now = r->started_at = r->transport->ops->now(r->transport->self);
-    enum onramp_status st = onramp_pacer_new(&r->pacer, &settings->pacing, r->now, r->err);
+    r->rules =
+        (struct onramp_user_rules){.connection = settings->target.connection, .mail = settings->verification_mail};
+    enum onramp_status st = onramp_engine_init(&r->engine, ops, r, &settings->target, transport, observer, r->err);
     if (st != ONRAMP_OK)
         return st;
-    struct onramp_scheduler_settings schedule = {.jobs = r->job_count,
-                                                 .backoff_base = BACKOFF_BASE,
-                                                 .backoff_cap = BACKOFF_CAP,
-                                                 .seed = settings->seed ^ UINT64_C(0x5c4ed)};
-    onramp_session_init(&r->session, settings, r->transport, r->observer, r->pacer);
-    return onramp_scheduler_new(&r->scheduler, &schedule, r->pacer, r->err);
+    r->jobs = calloc(r->engine.job_count, sizeof *r->jobs);
+    return r->jobs != NULL ? ONRAMP_OK : onramp_fail(r->err, ONRAMP_ENOMEM, "out of memory");
 }
 
 void onramp_run_clear(struct onramp_run *r)
 {
-    for (uint32_t id = 0; r->jobs != NULL && id < r->job_count; id++)
+    for (uint32_t id = 0; r->jobs != NULL && id < r->engine.job_count; id++)
         onramp_job_forget(&r->jobs[id]);
-    onramp_scheduler_free(r->scheduler);
-    if (r->pacer != NULL)
-        onramp_session_clear(&r->session);
-    onramp_pacer_free(r->pacer);
+    onramp_engine_clear(&r->engine);
     onramp_census_clear(&r->census);
-    free(r->departing);
     free(r->jobs);
 }
 
 static struct onramp_ledger_run run_line(const struct onramp_run *r)
 {
-    return (struct onramp_ledger_run){.at = onramp_run_wall(r),
+    return (struct onramp_ledger_run){.at = onramp_engine_wall(&r->engine),
                                       .run = r->summary->run,
                                       .input_path = r->settings->input_path,
                                       .input_sha256 = r->source->ops->digest(r->source->self),
                                       .input_records = r->census.records,
-                                      .domain = r->settings->domain,
-                                      .connection = r->settings->connection,
+                                      .domain = r->settings->target.domain,
+                                      .connection = r->settings->target.connection,
                                       .settings = r->settings->settings_json};
 }
 
@@ -131,10 +92,10 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
     if (st != ONRAMP_OK || r->settings->dry_run)
         return st;
     if (r->census.mails > 0)
-        onramp_session_log(&r->session, ONRAMP_LOG_WARN, "Auth0 will send %llu verification mails",
+        onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN, "Auth0 will send %llu verification mails",
                            (unsigned long long)r->census.mails);
     if (r->census.sendable > 0)
-        st = onramp_session_open(&r->session, r->err);
+        st = onramp_session_open(&r->engine.session, r->err);
     if (st != ONRAMP_OK)
         return st;
     struct onramp_ledger_run line = run_line(r);
@@ -144,7 +105,7 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
 /* The exit code of a run that did not begin. */
 int onramp_run_early_exit(const struct onramp_run *r, enum onramp_status status)
 {
-    if (r->session.interrupted)
+    if (r->engine.session.interrupted)
         return 130;
     switch (status) {
     case ONRAMP_EAUTH:
@@ -162,22 +123,22 @@ int onramp_run_early_exit(const struct onramp_run *r, enum onramp_status status)
 
 void onramp_run_report(struct onramp_run *r)
 {
-    if (r->observer->progress == NULL)
+    if (r->engine.observer->progress == NULL)
         return;
     struct onramp_progress p = {.records = r->census.records,
                                 .before = r->before,
-                                .elapsed = r->now - r->started_at,
+                                .elapsed = r->engine.now - r->engine.started_at,
                                 .remaining = ONRAMP_NEVER,
-                                .reason = onramp_pacer_reason(r->pacer)};
+                                .reason = onramp_pacer_reason(r->engine.pacer)};
     for (int i = 0; i < ONRAMP_OUTCOMES; i++)
         p.settled += p.counts[i] = r->summary->counts[i];
-    onramp_pacer_view(r->pacer, r->now, &p.pacer);
+    onramp_pacer_view(r->engine.pacer, r->engine.now, &p.pacer);
     double left = (double)(p.records > p.settled ? p.records - p.settled : 0);
     if (p.pacer.known && p.pacer.per_second > 0) {
         double refill = left - p.pacer.level_low;
         p.remaining = refill > 0 ? (onramp_span)(refill / p.pacer.per_second * (double)ONRAMP_SECOND) : 0;
     }
-    r->observer->progress(r->observer->context, &p);
+    r->engine.observer->progress(r->engine.observer->context, &p);
 }
 
 /* ---- the end ---- */
@@ -185,7 +146,7 @@ void onramp_run_report(struct onramp_run *r)
 static int exit_code(const struct onramp_run *r)
 {
     const uint64_t *n = r->summary->counts;
-    switch (r->stop) {
+    switch (r->engine.stop) {
     case ONRAMP_STOP_INTERRUPTED:
         return 130;
     case ONRAMP_STOP_GAVE_UP:
@@ -212,10 +173,11 @@ static void sum_up(struct onramp_run *r)
         told += s->counts[i];
     s->records = r->census.records;
     s->unsent = s->records > told ? s->records - told : 0;
-    s->seconds = (double)(r->transport->ops->now(r->transport->self) - r->started_at) / (double)ONRAMP_SECOND;
+    s->seconds = (double)(r->engine.transport->ops->now(r->engine.transport->self) - r->engine.started_at) /
+                 (double)ONRAMP_SECOND;
     s->exit = exit_code(r);
     struct onramp_pacer_view view;
-    onramp_pacer_view(r->pacer, r->now, &view);
+    onramp_pacer_view(r->engine.pacer, r->engine.now, &view);
     s->has_least = view.has_least;
     s->least_remaining = view.least_remaining;
     s->has_limit = view.known;
@@ -228,7 +190,7 @@ static void sum_up(struct onramp_run *r)
 static enum onramp_status close_ledger(struct onramp_run *r)
 {
     const struct onramp_summary *s = r->summary;
-    struct onramp_ledger_end line = {.at = onramp_run_wall(r),
+    struct onramp_ledger_end line = {.at = onramp_engine_wall(&r->engine),
                                      .reason = s->reason,
                                      .requests = s->requests,
                                      .throttled = s->throttled,
@@ -242,17 +204,17 @@ static enum onramp_status close_ledger(struct onramp_run *r)
 
 enum onramp_status onramp_run_end(struct onramp_run *r)
 {
-    if (r->stop == ONRAMP_STOP_NOT)
-        (void)snprintf(r->summary->reason, sizeof r->summary->reason, "finished");
+    (void)snprintf(r->summary->reason, sizeof r->summary->reason, "%s",
+                   r->engine.stop == ONRAMP_STOP_NOT ? "finished" : r->engine.reason);
     sum_up(r);
-    if (r->ledger == NULL || r->stop == ONRAMP_STOP_DISK)
-        return r->status;
+    if (r->ledger == NULL || r->engine.stop == ONRAMP_STOP_DISK)
+        return r->engine.status;
     struct onramp_error first = *r->err; /* what stopped the run says more than a ledger that fails at its end */
     enum onramp_status st = close_ledger(r);
     if (st != ONRAMP_OK) {
         r->summary->exit = 5;
-        return r->status != ONRAMP_OK ? r->status : st;
+        return r->engine.status != ONRAMP_OK ? r->engine.status : st;
     }
     *r->err = first;
-    return r->status;
+    return r->engine.status;
 }

@@ -4,22 +4,10 @@
 #ifndef ONRAMP_RUN_H
 #define ONRAMP_RUN_H
 
-#include "auth0/reply.h"
 #include "auth0/user.h"
 #include "census.h"
-#include "onramp/scheduler.h"
+#include "engine.h"
 #include "onramp/upload.h"
-#include "session.h"
-
-enum onramp_stop {
-    ONRAMP_STOP_NOT,
-    ONRAMP_STOP_INTERRUPTED,
-    ONRAMP_STOP_GAVE_UP,
-    ONRAMP_STOP_REFUSED,
-    ONRAMP_STOP_UNAUTHORIZED,
-    ONRAMP_STOP_DISK,
-    ONRAMP_STOP_INPUT
-};
 
 struct onramp_job {
     bool held;
@@ -44,33 +32,22 @@ struct onramp_job {
 struct onramp_run {
     const struct onramp_upload_settings *settings;
     const struct onramp_source *source;
-    const struct onramp_transport *transport;
     struct onramp_ledger *ledger;
-    const struct onramp_observer *observer;
     struct onramp_summary *summary;
     struct onramp_error *err;
 
+    struct onramp_engine engine;
     struct onramp_census census;
-    struct onramp_session session;
-    struct onramp_pacer *pacer;
-    struct onramp_scheduler *scheduler;
     struct onramp_user_rules rules;
-
-    struct onramp_job *jobs;
-    uint32_t job_count;
-    uint32_t *departing; /* jobs that leave this turn */
-    uint32_t departing_count;
-    uint64_t to_feed; /* sendable records not yet read in the second pass */
-    uint64_t before;  /* settled by earlier runs */
-
-    onramp_time now, started_at, progress_at;
-    uint64_t setbacks; /* failures and refusals since there was progress */
-    enum onramp_stop stop;
-    enum onramp_status status;
+    struct onramp_job *jobs; /* as many as the engine has numbers for */
+    uint64_t to_feed;        /* sendable records not yet read in the second pass */
+    uint64_t before;         /* settled by earlier runs */
 };
 
-/* Make what a run needs. Clear it whatever the status. */
-ONRAMP_NODISCARD enum onramp_status onramp_run_init(struct onramp_run *run);
+/* Make what a run needs. `ops` are upload.c's. Clear it whatever the status. */
+ONRAMP_NODISCARD enum onramp_status onramp_run_init(struct onramp_run *run, const struct onramp_engine_ops *ops,
+                                                    const struct onramp_transport *transport,
+                                                    const struct onramp_observer *observer);
 void onramp_run_clear(struct onramp_run *run);
 
 /*
@@ -80,17 +57,11 @@ void onramp_run_clear(struct onramp_run *run);
 ONRAMP_NODISCARD enum onramp_status onramp_run_prepare(struct onramp_run *run);
 int onramp_run_early_exit(const struct onramp_run *run, enum onramp_status status); /* exit code if that failed */
 
-/* The first reason counts. What is in flight lands, nothing more leaves. */
-void onramp_run_stop(struct onramp_run *run, enum onramp_stop stop, enum onramp_status status, const char *reason);
-/* The same for a failure that run->err has the text of. */
-void onramp_run_fail(struct onramp_run *run, enum onramp_stop stop, enum onramp_status status);
-
 void onramp_run_report(struct onramp_run *run); /* progress, to the observer */
 
 /* Counts, figures and exit code into the summary, and the ledger's last line. */
 ONRAMP_NODISCARD enum onramp_status onramp_run_end(struct onramp_run *run);
 
-int64_t onramp_run_wall(const struct onramp_run *run); /* for the ledger's `at` */
-void onramp_job_forget(struct onramp_job *job);        /* wipe and free what it holds */
+void onramp_job_forget(struct onramp_job *job); /* wipe and free what it holds */
 
 #endif

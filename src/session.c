@@ -14,17 +14,17 @@
 #define TOKEN_GROUP  ONRAMP_GROUPS /* no bucket of the Management API: not paced */
 #define CLIENT_PAGES 100           /* of a connection's clients, 1000 a page */
 
-void onramp_session_init(struct onramp_session *s, const struct onramp_upload_settings *settings,
+void onramp_session_init(struct onramp_session *s, const struct onramp_target *target,
                          const struct onramp_transport *transport, const struct onramp_observer *observer,
                          struct onramp_pacer *pacer)
 {
-    *s = (struct onramp_session){.settings = settings,
+    *s = (struct onramp_session){.target = target,
                                  .transport = transport,
                                  .observer = observer,
                                  .pacer = pacer,
                                  .renew_at = ONRAMP_NEVER,
                                  .may_ask = true};
-    onramp_rng_init(&s->rng, settings->seed ^ UINT64_C(0x5e55104));
+    onramp_rng_init(&s->rng, target->seed ^ UINT64_C(0x5e55104));
 }
 
 void onramp_session_clear(struct onramp_session *s)
@@ -38,7 +38,7 @@ void onramp_session_clear(struct onramp_session *s)
 
 const struct onramp_secret *onramp_session_token(const struct onramp_session *s)
 {
-    return s->fetched != NULL ? s->fetched : s->settings->access.token;
+    return s->fetched != NULL ? s->fetched : s->target->access.token;
 }
 
 bool onramp_session_stopping(const struct onramp_session *s)
@@ -125,7 +125,7 @@ static enum onramp_status send_and_wait(struct onramp_session *s, const struct c
                                      .body = call->body != NULL ? call->body->text : NULL,
                                      .body_size = call->body != NULL ? call->body->size : 0,
                                      .bearer = call->authorized ? onramp_session_token(s) : NULL,
-                                     .timeout = s->settings->timeout};
+                                     .timeout = s->target->timeout};
     enum onramp_status st = t->ops->send(t->self, 0, &request, err);
     while (st == ONRAMP_OK && !t->ops->take(t->self, answer))
         st = t->ops->wait(t->self, ONRAMP_NEVER, err);
@@ -172,8 +172,8 @@ static enum onramp_status call_tenant(struct onramp_session *s, const struct cal
             return onramp_secret_copy(body, answer.body != NULL ? answer.body : "", answer.body_size, err);
         failures += throttled ? 0 : 1;
         onramp_time now = t->ops->now(t->self);
-        if (answer.certificate || failures >= CALL_TRIES || now - started_at > s->settings->give_up_after)
-            return onramp_fail(err, ONRAMP_ENET, "cannot reach '%s': %s", s->settings->domain, reply->message);
+        if (answer.certificate || failures >= CALL_TRIES || now - started_at > s->target->give_up_after)
+            return onramp_fail(err, ONRAMP_ENET, "cannot reach '%s': %s", s->target->domain, reply->message);
         /* A paced call that was throttled is held by the pacer; the token endpoint has no pacer. */
         onramp_span wait = onramp_backoff(ONRAMP_SECOND / 2, 8 * ONRAMP_SECOND, failures + 1, &s->rng);
         if (throttled && reply->signal.has_retry_after)
@@ -193,7 +193,7 @@ bool onramp_session_must_renew(const struct onramp_session *s, onramp_time now)
 
 bool onramp_session_unauthorized(struct onramp_session *s)
 {
-    if (s->settings->access.client_secret == NULL || (s->renewed && !s->stale))
+    if (s->target->access.client_secret == NULL || (s->renewed && !s->stale))
         return false;
     s->stale = true;
     return true;
@@ -210,9 +210,9 @@ void onramp_session_learn(struct onramp_session *s, const struct onramp_reply *r
 static enum onramp_status fetch_token(struct onramp_session *s, struct onramp_secret **token, int64_t *lifetime,
                                       struct onramp_error *err)
 {
-    const struct onramp_access_settings *access = &s->settings->access;
+    const struct onramp_access_settings *access = &s->target->access;
     char audience[320];
-    (void)snprintf(audience, sizeof audience, "https://%s/api/v2/", s->settings->domain);
+    (void)snprintf(audience, sizeof audience, "https://%s/api/v2/", s->target->domain);
     struct onramp_secret *body = NULL, *answer = NULL;
     enum onramp_status st = onramp_token_request(&body, access->client_id, access->client_secret,
                                                  access->audience != NULL ? access->audience : audience, err);
@@ -244,18 +244,18 @@ enum onramp_status onramp_session_renew(struct onramp_session *s, struct onramp_
     onramp_span life = lifetime * ONRAMP_SECOND;
     onramp_time now = s->transport->ops->now(s->transport->self);
     s->renew_at = now + (life > 2 * ONRAMP_MINUTE ? life - ONRAMP_MINUTE : life / 2);
-    onramp_session_log(s, ONRAMP_LOG_INFO, "got a token for client '%s', good for %lld s",
-                       s->settings->access.client_id, (long long)lifetime);
+    onramp_session_log(s, ONRAMP_LOG_INFO, "got a token for client '%s', good for %lld s", s->target->access.client_id,
+                       (long long)lifetime);
     return ONRAMP_OK;
 }
 
 static enum onramp_status open_token(struct onramp_session *s, struct onramp_error *err)
 {
     enum onramp_status st;
-    if (s->settings->access.token != NULL) {
-        st = onramp_token_check(s->settings->access.token, err);
+    if (s->target->access.token != NULL) {
+        st = onramp_token_check(s->target->access.token, err);
         if (st == ONRAMP_OK)
-            onramp_token_claims(&s->claims, s->settings->access.token);
+            onramp_token_claims(&s->claims, s->target->access.token);
     } else {
         st = onramp_session_renew(s, err);
     }
@@ -285,9 +285,8 @@ static enum onramp_status refused(const struct onramp_session *s, const struct o
                                   struct onramp_error *err)
 {
     bool credentials = reply->meaning == ONRAMP_REPLY_UNAUTHORIZED || reply->meaning == ONRAMP_REPLY_FORBIDDEN;
-    return onramp_fail(err, credentials ? ONRAMP_EAUTH : ONRAMP_EREFUSED, "'%s' answered %d: %s%s%s",
-                       s->settings->domain, reply->status, reply->message, reply->cure[0] != '\0' ? "; " : "",
-                       reply->cure);
+    return onramp_fail(err, credentials ? ONRAMP_EAUTH : ONRAMP_EREFUSED, "'%s' answered %d: %s%s%s", s->target->domain,
+                       reply->status, reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
 }
 
 /* A GET that the token may or may not allow. *body is NULL if it may not. A stale token is renewed once. */
@@ -314,7 +313,7 @@ static enum onramp_status look(struct onramp_session *s, const char *path, struc
 
 static enum onramp_status find_connection(struct onramp_session *s, struct onramp_error *err)
 {
-    const char *name = s->settings->connection;
+    const char *name = s->target->connection;
     char path[700] = "/api/v2/connections?fields=id,name,strategy,options&include_fields=true&name=";
     if (!onramp_session_encode(path, sizeof path, name))
         return onramp_fail(err, ONRAMP_EREFUSED, "connection name '%.40s…' is too long", name);
@@ -327,11 +326,11 @@ static enum onramp_status find_connection(struct onramp_session *s, struct onram
     onramp_secret_free(body);
     if (st != ONRAMP_OK)
         return onramp_fail(err, ONRAMP_EREFUSED, "'%s' did not describe its connections: is it an Auth0 tenant",
-                           s->settings->domain);
+                           s->target->domain);
     if (!found)
         return onramp_fail(err, ONRAMP_EREFUSED,
                            "connection '%s' does not exist in '%s': see Authentication > Database for its name", name,
-                           s->settings->domain);
+                           s->target->domain);
     s->connection_known = true;
     if (strcmp(s->connection.strategy, "auth0") != 0)
         return onramp_fail(err, ONRAMP_EREFUSED,
@@ -384,6 +383,6 @@ enum onramp_status onramp_session_open(struct onramp_session *s, struct onramp_e
         onramp_session_log(s, ONRAMP_LOG_WARN,
                            "the token may not read connections (read:connections): '%s' is not checked beforehand, "
                            "passwords meet the strictest policy",
-                           s->settings->connection);
+                           s->target->connection);
     return st;
 }

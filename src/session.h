@@ -14,7 +14,7 @@
 #include "onramp/upload.h"
 
 struct onramp_session {
-    const struct onramp_upload_settings *settings; /* borrowed, like the next three */
+    const struct onramp_target *target; /* borrowed, like the next three */
     const struct onramp_transport *transport;
     const struct onramp_observer *observer;
     struct onramp_pacer *pacer;
@@ -33,7 +33,7 @@ struct onramp_session {
     bool interrupted;    /* a call here ended because the user wants to stop */
 };
 
-void onramp_session_init(struct onramp_session *session, const struct onramp_upload_settings *settings,
+void onramp_session_init(struct onramp_session *session, const struct onramp_target *target,
                          const struct onramp_transport *transport, const struct onramp_observer *observer,
                          struct onramp_pacer *pacer);
 void onramp_session_clear(struct onramp_session *session);

@@ -22,13 +22,7 @@
 static void ledger_result(struct onramp_run *r, enum onramp_status status)
 {
     if (status != ONRAMP_OK)
-        onramp_run_fail(r, ONRAMP_STOP_DISK, status);
-}
-
-static void progressed(struct onramp_run *r)
-{
-    r->progress_at = r->now;
-    r->setbacks = 0;
+        onramp_engine_fail(&r->engine, ONRAMP_STOP_DISK, status);
 }
 
 /* Write what became of a record that has a job. */
@@ -38,12 +32,12 @@ static void record_outcome(struct onramp_run *r, const struct onramp_job *job, e
     const struct onramp_reply *reply = &job->reply;
     bool fine = outcome == ONRAMP_CREATED;
     struct onramp_ledger_outcome line = {
-        .at = onramp_run_wall(r),
+        .at = onramp_engine_wall(&r->engine),
         .record = job->ordinal,
         .identity = job->user.identity,
         .outcome = outcome,
         .attempts = job->attempts,
-        .ms = job->sent ? (r->now - job->sent_at) / ONRAMP_MILLISECOND : 0,
+        .ms = job->sent ? (r->engine.now - job->sent_at) / ONRAMP_MILLISECOND : 0,
         .status = reply->status,
         .user_id = user_id != NULL && user_id[0] != '\0' ? user_id : NULL,
         .error_code = !fine && reply->error_code[0] != '\0' ? reply->error_code : NULL,
@@ -61,9 +55,9 @@ static void settle(struct onramp_run *r, uint32_t id, enum onramp_outcome outcom
 {
     struct onramp_job *job = &r->jobs[id];
     record_outcome(r, job, outcome, user_id, adopted);
-    onramp_scheduler_settle(r->scheduler, id);
+    onramp_scheduler_settle(r->engine.scheduler, id);
     onramp_job_forget(job);
-    progressed(r);
+    onramp_engine_progressed(&r->engine);
 }
 
 /* The record is given up for this run. */
@@ -71,7 +65,7 @@ static void abandon(struct onramp_run *r, uint32_t id, enum onramp_outcome outco
 {
     struct onramp_job *job = &r->jobs[id];
     record_outcome(r, job, outcome, NULL, false);
-    onramp_scheduler_abandon(r->scheduler, id, r->now);
+    onramp_scheduler_abandon(r->engine.scheduler, id, r->engine.now);
     onramp_job_forget(job);
 }
 
@@ -89,7 +83,7 @@ static void refuse_here(struct onramp_run *r, const struct onramp_record *record
     if (entry != NULL && entry->has_outcome && entry->outcome == ONRAMP_INVALID && entry->message != NULL &&
         strcmp(entry->message, message) == 0)
         return; /* an earlier run said the same */
-    struct onramp_ledger_outcome line = {.at = onramp_run_wall(r),
+    struct onramp_ledger_outcome line = {.at = onramp_engine_wall(&r->engine),
                                          .record = record->ordinal,
                                          .identity = user->identity,
                                          .outcome = outcome,
@@ -116,12 +110,12 @@ static void inherit(struct onramp_job *job, const struct onramp_ledger_entry *en
  */
 static void choose_id(struct onramp_run *r, struct onramp_job *job)
 {
-    bool custom = r->session.connection_known && r->session.connection.custom_database;
+    bool custom = r->engine.session.connection_known && r->engine.session.connection.custom_database;
     if (job->chosen_id[0] != '\0' || job->user.identity.user_id != NULL || custom)
         return;
     (void)snprintf(job->chosen_id, sizeof job->chosen_id, "%016llx%08llx",
-                   (unsigned long long)onramp_rng_next(&r->session.rng),
-                   (unsigned long long)(onramp_rng_next(&r->session.rng) >> 32));
+                   (unsigned long long)onramp_rng_next(&r->engine.session.rng),
+                   (unsigned long long)(onramp_rng_next(&r->engine.session.rng) >> 32));
 }
 
 static uint32_t free_job(const struct onramp_run *r)
@@ -129,14 +123,14 @@ static uint32_t free_job(const struct onramp_run *r)
     uint32_t id = 0;
     while (r->jobs[id].held)
         id++;
-    assert(id < r->job_count); /* the scheduler asks for food only while it has room */
+    assert(id < r->engine.job_count); /* the scheduler asks for food only while it has room */
     return id;
 }
 
 static bool can_ask(const struct onramp_run *r, const struct onramp_job *job)
 {
     bool by_id = job->chosen_id[0] != '\0' || job->user.identity.user_id != NULL;
-    return r->session.may_ask && (job->user.identity.email != NULL || by_id);
+    return r->engine.session.may_ask && (job->user.identity.email != NULL || by_id);
 }
 
 static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user *user,
@@ -147,7 +141,7 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
     *job = (struct onramp_job){.held = true, .ordinal = ordinal, .user = *user};
     *user = (struct onramp_user){0}; /* it is the job's now */
     inherit(job, entry);
-    onramp_scheduler_expect(r->scheduler, --r->to_feed);
+    onramp_scheduler_expect(r->engine.scheduler, --r->to_feed);
     job->asking = job->lost && can_ask(r, job);
     if (job->lost && !job->asking) {
         record_outcome(r, job, ONRAMP_UNKNOWN, NULL, false);
@@ -155,7 +149,7 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
         return;
     }
     choose_id(r, job);
-    onramp_scheduler_add(r->scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->now);
+    onramp_scheduler_add(r->engine.scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
 static void count_settled(struct onramp_run *r, const struct onramp_ledger_entry *entry)
@@ -196,22 +190,23 @@ static enum onramp_status admit_record(struct onramp_run *r, const struct onramp
 }
 
 /* One record further; false at the end of the file. */
-static bool admit(struct onramp_run *r)
+static bool admit(void *self)
 {
+    struct onramp_run *r = self;
     struct onramp_record record;
     bool end = false;
     enum onramp_status st = r->source->ops->next(r->source->self, &record, &end, r->err);
     if (st == ONRAMP_OK && !end)
         st = admit_record(r, &record);
     if (st != ONRAMP_OK)
-        onramp_run_fail(r, ONRAMP_STOP_INPUT, st);
+        onramp_engine_fail(&r->engine, ONRAMP_STOP_INPUT, st);
     return st == ONRAMP_OK && !end;
 }
 
 /* Records behind the last sendable one are read too: each gets its outcome. */
 static void admit_rest(struct onramp_run *r)
 {
-    while (r->stop == ONRAMP_STOP_NOT && admit(r))
+    while (r->engine.stop == ONRAMP_STOP_NOT && admit(r))
         continue;
 }
 
@@ -221,7 +216,8 @@ static enum onramp_status make_body(struct onramp_run *r, struct onramp_job *job
 {
     struct onramp_policy strictest;
     onramp_policy_strictest(&strictest);
-    const struct onramp_policy *policy = r->session.connection_known ? &r->session.connection.policy : &strictest;
+    const struct onramp_policy *policy =
+        r->engine.session.connection_known ? &r->engine.session.connection.policy : &strictest;
     struct onramp_secret *password = NULL;
     enum onramp_status st =
         onramp_password_make(&password, policy, r->settings->password_length, job->user.profile, r->err);
@@ -243,8 +239,8 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     (void)snprintf(job->correlation, sizeof job->correlation, "onramp-%.8s-%llu-%u", r->summary->run,
                    (unsigned long long)job->ordinal, job->attempts);
     if (job->tenant_date == 0)
-        job->tenant_date = r->session.tenant_date;
-    struct onramp_ledger_attempt line = {.at = onramp_run_wall(r),
+        job->tenant_date = r->engine.session.tenant_date;
+    struct onramp_ledger_attempt line = {.at = onramp_engine_wall(&r->engine),
                                          .record = job->ordinal,
                                          .identity = job->user.identity,
                                          .attempt = job->attempts,
@@ -273,7 +269,8 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
 {
     struct onramp_job *job = &r->jobs[id];
     char path[1400];
-    struct onramp_request request = {.bearer = onramp_session_token(&r->session), .timeout = r->settings->timeout};
+    struct onramp_request request = {.bearer = onramp_session_token(&r->engine.session),
+                                     .timeout = r->settings->target.timeout};
     if (job->asking) {
         if (!question(job, path, sizeof path))
             return onramp_fail(r->err, ONRAMP_EIO, "cannot put record %llu into a look-up",
@@ -287,45 +284,35 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
         request.body = job->body->text;
         request.body_size = job->body->size;
         request.correlation_id = job->correlation;
-        request.custom_domain = r->settings->custom_domain;
+        request.custom_domain = r->settings->target.custom_domain;
     }
-    enum onramp_status st = r->transport->ops->send(r->transport->self, id, &request, r->err);
+    enum onramp_status st = r->engine.transport->ops->send(r->engine.transport->self, id, &request, r->err);
     if (st == ONRAMP_OK && !job->sent) {
         job->sent = true;
-        job->sent_at = r->now;
+        job->sent_at = r->engine.now;
     }
     return st;
 }
 
-/* It was to leave and did not: neither tenant nor ledger can tell. The next run takes it up. */
-static void turn_back(struct onramp_run *r, uint32_t id)
-{
-    const struct onramp_signal unsent = {.kind = ONRAMP_SIGNAL_UNSENT};
-    onramp_scheduler_answered(r->scheduler, id, &unsent, r->now);
-    onramp_scheduler_abandon(r->scheduler, id, r->now);
-    onramp_job_forget(&r->jobs[id]);
-}
-
 /* All that leave in a turn: their attempts are written, made durable at once, then they go. */
-static void depart(struct onramp_run *r)
+static void depart(void *self, const uint32_t *ids, uint32_t count)
 {
+    struct onramp_run *r = self;
     enum onramp_status st = ONRAMP_OK;
-    uint32_t n = r->departing_count;
-    r->departing_count = 0;
-    for (uint32_t i = 0; i < n && st == ONRAMP_OK; i++)
-        if (!r->jobs[r->departing[i]].asking)
-            st = write_attempt(r, &r->jobs[r->departing[i]]);
-    if (st == ONRAMP_OK && n > 0)
+    for (uint32_t i = 0; i < count && st == ONRAMP_OK; i++)
+        if (!r->jobs[ids[i]].asking)
+            st = write_attempt(r, &r->jobs[ids[i]]);
+    if (st == ONRAMP_OK)
         st = onramp_ledger_sync(r->ledger, r->err);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (st == ONRAMP_OK)
-            st = send_job(r, r->departing[i]);
-        if (st != ONRAMP_OK) {
-            onramp_run_fail(r, ONRAMP_STOP_DISK, st);
-            turn_back(r, r->departing[i]);
-        } else {
-            r->summary->requests++;
-        }
+            st = send_job(r, ids[i]);
+        if (st == ONRAMP_OK)
+            continue;
+        /* It was to leave and did not. Its attempt may be on disk, so the next run asks about it. */
+        onramp_engine_fail(&r->engine, ONRAMP_STOP_DISK, st);
+        onramp_engine_turn_back(&r->engine, ids[i]);
+        onramp_job_forget(&r->jobs[ids[i]]);
     }
 }
 
@@ -341,9 +328,10 @@ static void ask(struct onramp_run *r, uint32_t id, bool conflicted, bool at_once
     job->asking = true;
     job->conflicted = conflicted;
     if (at_once)
-        onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_READ, r->now);
+        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
     else
-        onramp_scheduler_later(r->scheduler, id, ONRAMP_GROUP_READ, job->failures + job->ask_failures, r->now);
+        onramp_scheduler_later(r->engine.scheduler, id, ONRAMP_GROUP_READ, job->failures + job->ask_failures,
+                               r->engine.now);
 }
 
 /* A create that was surely not acted on, or whose user is surely not there: again, as often as is allowed. */
@@ -351,30 +339,32 @@ static void try_again(struct onramp_run *r, uint32_t id)
 {
     struct onramp_job *job = &r->jobs[id];
     job->asking = false;
-    if (job->failures >= r->settings->max_attempts)
+    if (job->failures >= r->settings->target.max_attempts)
         abandon(r, id, ONRAMP_FAILED);
     else
-        onramp_scheduler_later(r->scheduler, id, ONRAMP_GROUP_CREATE, job->failures > 0 ? job->failures : 1, r->now);
+        onramp_scheduler_later(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, job->failures > 0 ? job->failures : 1,
+                               r->engine.now);
 }
 
 /* Refused in a way that every other record would be refused too. */
 static void land_stop(struct onramp_run *r, uint32_t id, enum onramp_stop stop, enum onramp_status status)
 {
     const struct onramp_reply *reply = &r->jobs[id].reply;
-    (void)onramp_fail(r->err, status, "'%s' answered %d: %s%s%s", r->settings->domain, reply->status, reply->message,
-                      reply->cure[0] != '\0' ? "; " : "", reply->cure);
-    onramp_run_fail(r, stop, status);
+    (void)onramp_fail(r->err, status, "'%s' answered %d: %s%s%s", r->settings->target.domain, reply->status,
+                      reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
+    onramp_engine_fail(&r->engine, stop, status);
     abandon(r, id, r->jobs[id].lost ? ONRAMP_UNKNOWN : ONRAMP_FAILED);
 }
 
 /* A 401: the same again with a fresh token, if there is a way to one. */
 static void land_unauthorized(struct onramp_run *r, uint32_t id)
 {
-    if (!onramp_session_unauthorized(&r->session)) {
+    if (!onramp_session_unauthorized(&r->engine.session)) {
         land_stop(r, id, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
         return;
     }
-    onramp_scheduler_again(r->scheduler, id, r->jobs[id].asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->now);
+    onramp_scheduler_again(r->engine.scheduler, id, r->jobs[id].asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE,
+                           r->engine.now);
 }
 
 static void land_create(struct onramp_run *r, uint32_t id, bool reached)
@@ -394,7 +384,7 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
         settle(r, id, ONRAMP_REJECTED, NULL, false);
         break;
     case ONRAMP_REPLY_THROTTLED:
-        onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_CREATE, r->now);
+        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
         break;
     case ONRAMP_REPLY_UNAUTHORIZED:
         land_unauthorized(r, id);
@@ -425,8 +415,8 @@ static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_f
     struct onramp_job *job = &r->jobs[id];
     const char *user_id = NULL;
     const struct onramp_evidence evidence = {.chosen_id = job->chosen_id,
-                                             .keeps_ids =
-                                                 r->session.connection_known && !r->session.connection.custom_database,
+                                             .keeps_ids = r->engine.session.connection_known &&
+                                                          !r->engine.session.connection.custom_database,
                                              .tenant_date = job->tenant_date};
     switch (onramp_evidence_judge(&evidence, found, count, &user_id)) {
     case ONRAMP_OURS:
@@ -442,11 +432,11 @@ static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_f
         job->lost = false;
         if (job->conflicted) /* the username or phone number is somebody else's */
             settle(r, id, ONRAMP_EXISTS, NULL, false);
-        else if (job->failures >= r->settings->max_attempts)
+        else if (job->failures >= r->settings->target.max_attempts)
             abandon(r, id, ONRAMP_FAILED);
         else {
             job->asking = false;
-            onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_CREATE, r->now);
+            onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
         }
         break;
     }
@@ -460,7 +450,8 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
     size_t count = 0;
     switch (reply->meaning) {
     case ONRAMP_REPLY_DONE:
-        if (onramp_reply_found(answer->body, r->settings->connection, found, FOUND_MAX, &count, NULL) == ONRAMP_OK) {
+        if (onramp_reply_found(answer->body, r->settings->target.connection, found, FOUND_MAX, &count, NULL) ==
+            ONRAMP_OK) {
             land_answer(r, id, found, count < FOUND_MAX ? count : FOUND_MAX);
             return;
         }
@@ -469,7 +460,7 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
         land_answer(r, id, NULL, 0);
         return;
     case ONRAMP_REPLY_THROTTLED:
-        onramp_scheduler_again(r->scheduler, id, ONRAMP_GROUP_READ, r->now);
+        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         return;
     case ONRAMP_REPLY_UNAUTHORIZED:
         land_unauthorized(r, id);
@@ -478,11 +469,11 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
     case ONRAMP_REPLY_REJECTED:
     case ONRAMP_REPLY_STOP:
     case ONRAMP_REPLY_EXISTS:
-        if (reply->meaning == ONRAMP_REPLY_FORBIDDEN && r->session.may_ask)
-            onramp_session_log(&r->session, ONRAMP_LOG_WARN,
+        if (reply->meaning == ONRAMP_REPLY_FORBIDDEN && r->engine.session.may_ask)
+            onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN,
                                "the token may not read users (read:users): users whose "
                                "answer is lost end as unknown");
-        r->session.may_ask = r->session.may_ask && reply->meaning != ONRAMP_REPLY_FORBIDDEN;
+        r->engine.session.may_ask = r->engine.session.may_ask && reply->meaning != ONRAMP_REPLY_FORBIDDEN;
         abandon(r, id, ONRAMP_UNKNOWN);
         return;
     case ONRAMP_REPLY_TRANSIENT:
@@ -490,28 +481,24 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
         break;
     }
     job->ask_failures += answer->delivery != ONRAMP_UNSENT ? 1 : 0;
-    if (job->ask_failures >= r->settings->max_attempts)
+    if (job->ask_failures >= r->settings->target.max_attempts)
         abandon(r, id, ONRAMP_UNKNOWN);
     else
-        onramp_scheduler_later(r->scheduler, id, ONRAMP_GROUP_READ, job->ask_failures > 0 ? job->ask_failures : 1,
-                               r->now);
+        onramp_scheduler_later(r->engine.scheduler, id, ONRAMP_GROUP_READ,
+                               job->ask_failures > 0 ? job->ask_failures : 1, r->engine.now);
 }
 
-static void land(struct onramp_run *r, const struct onramp_answer *answer)
+static void land(void *self, const struct onramp_answer *answer)
 {
+    struct onramp_run *r = self;
     uint32_t id = answer->id;
     struct onramp_job *job = &r->jobs[id];
-    assert(id < r->job_count && job->held);
+    assert(id < r->engine.job_count && job->held);
     struct onramp_reply reply;
     onramp_reply_parse(&reply, answer, !job->asking);
-    onramp_session_learn(&r->session, &reply);
-    onramp_scheduler_answered(r->scheduler, id, &reply.signal, r->now);
-
+    onramp_engine_landed(&r->engine, id, &reply);
     bool fine = reply.meaning == ONRAMP_REPLY_DONE;
-    r->setbacks += fine ? 0 : 1;
-    if (reply.meaning == ONRAMP_REPLY_THROTTLED)
-        r->summary->throttled++;
-    onramp_session_log(&r->session, ONRAMP_LOG_DEBUG, "record %llu: %s %d %s (%.3f s)",
+    onramp_session_log(&r->engine.session, ONRAMP_LOG_DEBUG, "record %llu: %s %d %s (%.3f s)",
                        (unsigned long long)job->ordinal, job->asking ? "asked:" : "create:", reply.status,
                        fine ? "" : reply.message,
                        (double)(answer->received_at - answer->sent_at) / (double)ONRAMP_SECOND);
@@ -523,102 +510,23 @@ static void land(struct onramp_run *r, const struct onramp_answer *answer)
     }
 }
 
-/* ---- the loop ---- */
-
-/* Without progress for so long, though the tenant answers or fails: enough. */
-static onramp_time patience_ends(const struct onramp_run *r)
-{
-    return r->setbacks > 0 ? r->progress_at + r->settings->give_up_after : ONRAMP_NEVER;
-}
-
-static void look_up(struct onramp_run *r)
-{
-    if (onramp_session_stopping(&r->session))
-        onramp_run_stop(r, ONRAMP_STOP_INTERRUPTED, ONRAMP_OK, "interrupted");
-    if (r->now >= patience_ends(r)) {
-        char reason[80];
-        (void)snprintf(reason, sizeof reason, "gave up after %lld s without progress",
-                       (long long)(r->settings->give_up_after / ONRAMP_SECOND));
-        onramp_run_stop(r, ONRAMP_STOP_GAVE_UP, ONRAMP_OK, reason);
-    }
-}
-
-/* A fresh token is got when nothing is in flight, so that no answer to an old one comes later. */
-static bool renewing(struct onramp_run *r)
-{
-    if (r->stop != ONRAMP_STOP_NOT || !onramp_session_must_renew(&r->session, r->now))
-        return false;
-    if (onramp_scheduler_in_flight(r->scheduler) > 0)
-        return true;
-    enum onramp_status st = onramp_session_renew(&r->session, r->err);
-    if (st != ONRAMP_OK && r->session.interrupted)
-        onramp_run_stop(r, ONRAMP_STOP_INTERRUPTED, ONRAMP_OK, "interrupted");
-    else if (st != ONRAMP_OK)
-        onramp_run_fail(r, st == ONRAMP_EAUTH ? ONRAMP_STOP_UNAUTHORIZED : ONRAMP_STOP_GAVE_UP,
-                        st == ONRAMP_EAUTH ? st : ONRAMP_OK);
-    r->now = r->transport->ops->now(r->transport->self);
-    return false;
-}
-
-/* Do all that can be done now; when to look again is in step->at. */
-static enum onramp_todo turn(struct onramp_run *r, struct onramp_step *step)
-{
-    struct onramp_answer answer;
-    while (r->transport->ops->take(r->transport->self, &answer))
-        land(r, &answer);
-    look_up(r);
-    *step = (struct onramp_step){.at = ONRAMP_NEVER};
-    if (renewing(r))
-        return ONRAMP_WAIT;
-    for (;;) {
-        enum onramp_todo todo = onramp_scheduler_next(r->scheduler, r->now, step);
-        if (todo == ONRAMP_FEED) {
-            if (!admit(r))
-                onramp_scheduler_expect(r->scheduler, r->to_feed = 0);
-        } else if (todo == ONRAMP_SEND) {
-            r->departing[r->departing_count++] = step->job;
-        } else if (r->departing_count > 0) {
-            depart(r); /* may fail and change what there is to do: ask again */
-        } else {
-            return todo;
-        }
-    }
-}
-
-static void loop(struct onramp_run *r)
-{
-    for (;;) {
-        r->now = r->transport->ops->now(r->transport->self);
-        struct onramp_step step;
-        if (turn(r, &step) == ONRAMP_DONE)
-            break;
-        onramp_run_report(r);
-        if (r->observer->debug && step.at != ONRAMP_NEVER && step.at > r->now)
-            onramp_session_log(&r->session, ONRAMP_LOG_DEBUG, "%s", onramp_pacer_reason(r->pacer));
-        onramp_time until = step.at;
-        if (r->stop == ONRAMP_STOP_NOT && patience_ends(r) < until)
-            until = patience_ends(r);
-        enum onramp_status st = r->transport->ops->wait(r->transport->self, until, r->err);
-        if (st != ONRAMP_OK) {
-            /* A wait that fails would fail again: what is in flight stays open in the ledger, to be asked about. */
-            onramp_run_fail(r, ONRAMP_STOP_DISK, st);
-            break;
-        }
-    }
-}
-
-/* ---- the end ---- */
+/* ---- the whole ---- */
 
 /* Jobs that were waiting when the run stopped: what is known of them is written down. */
 static void settle_rest(struct onramp_run *r)
 {
-    for (uint32_t id = 0; id < r->job_count; id++) {
+    for (uint32_t id = 0; id < r->engine.job_count; id++) {
         struct onramp_job *job = &r->jobs[id];
-        if (job->held && job->sent && r->stop != ONRAMP_STOP_DISK)
+        if (job->held && job->sent && r->engine.stop != ONRAMP_STOP_DISK)
             record_outcome(r, job, job->lost ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
         if (job->held)
             onramp_job_forget(job);
     }
+}
+
+static void report(void *self)
+{
+    onramp_run_report(self);
 }
 
 enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, const struct onramp_source *source,
@@ -626,17 +534,12 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
                                  const struct onramp_observer *observer, struct onramp_summary *summary,
                                  struct onramp_error *err)
 {
-    static const struct onramp_observer nobody = {0};
+    static const struct onramp_engine_ops ops = {.feed = admit, .depart = depart, .land = land, .report = report};
     struct onramp_error own = {0};
     *summary = (struct onramp_summary){0};
-    struct onramp_run r = {.settings = settings,
-                           .source = source,
-                           .transport = transport,
-                           .ledger = ledger,
-                           .observer = observer != NULL ? observer : &nobody,
-                           .summary = summary,
-                           .err = err != NULL ? err : &own};
-    enum onramp_status st = onramp_run_init(&r);
+    struct onramp_run r = {
+        .settings = settings, .source = source, .ledger = ledger, .summary = summary, .err = err != NULL ? err : &own};
+    enum onramp_status st = onramp_run_init(&r, &ops, transport, observer);
     if (st == ONRAMP_OK)
         st = onramp_run_prepare(&r);
     if (st != ONRAMP_OK) {
@@ -645,11 +548,9 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
         onramp_run_clear(&r);
         return st;
     }
-    onramp_scheduler_expect(r.scheduler, settings->dry_run ? 0 : r.to_feed);
-    r.progress_at = r.now = transport->ops->now(transport->self);
-    loop(&r);
-    if (r.stop == ONRAMP_STOP_NOT)
-        admit_rest(&r);
+    onramp_scheduler_expect(r.engine.scheduler, settings->dry_run ? 0 : r.to_feed);
+    onramp_engine_run(&r.engine);
+    admit_rest(&r);
     settle_rest(&r);
     st = onramp_run_end(&r);
     onramp_run_clear(&r);

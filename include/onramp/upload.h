@@ -28,22 +28,27 @@ struct onramp_access_settings {
     const char *audience; /* NULL: https://DOMAIN/api/v2/ */
 };
 
-struct onramp_upload_settings {
+/* Where requests go, and how hard to try. Borrowed for the run. */
+struct onramp_target {
     const char *domain;     /* host or host:port, as the user gave it, without scheme */
     const char *connection; /* name of the database connection */
     struct onramp_access_settings access;
+    const char *custom_domain; /* auth0-custom-domain header, or NULL */
+    struct onramp_pacer_settings pacing;
+    onramp_span timeout;       /* of one request */
+    uint32_t max_attempts;     /* sends of one job that may end in a transient failure; a 429 does not count */
+    onramp_span give_up_after; /* without any progress */
+    uint64_t seed;             /* of backoff jitter, correlation ids and chosen user_ids; not of passwords */
+};
+
+struct onramp_upload_settings {
+    struct onramp_target target;
     const char *input_path;    /* for the ledger */
     const char *settings_json; /* for the ledger's run line: no secrets */
-    struct onramp_pacer_settings pacing;
     uint64_t max_users;        /* larger files are refused */
-    onramp_span timeout;       /* of one request */
-    uint32_t max_attempts;     /* sends of one record that may end in a transient failure; a 429 does not count */
-    onramp_span give_up_after; /* without any progress */
     enum onramp_verification_mail verification_mail;
-    uint32_t password_length;  /* raised or lowered to what the connection's policy wants */
-    const char *custom_domain; /* auth0-custom-domain header, or NULL */
-    bool dry_run;              /* everything but the sending */
-    uint64_t seed;             /* of backoff jitter and correlation ids; passwords come from the system's randomness */
+    uint32_t password_length; /* raised or lowered to what the connection's policy wants */
+    bool dry_run;             /* everything but the sending */
 };
 
 /* Where a run stands; passed to the observer once a turn at the most. */

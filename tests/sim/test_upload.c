@@ -318,7 +318,7 @@ static void renews_a_token_once_on_a_401(void **state)
         world_upload_clear(&settings);
         struct onramp_secret *secret = NULL;
         assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
-        settings.access = (struct onramp_access_settings){.client_id = "local-client", .client_secret = secret};
+        settings.target.access = (struct onramp_access_settings){.client_id = "local-client", .client_secret = secret};
         struct onramp_ledger *ledger = NULL;
         struct onramp_summary summary;
         struct onramp_error err = {0};

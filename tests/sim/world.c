@@ -470,25 +470,25 @@ void world_upload_settings(struct world *w, struct onramp_upload_settings *setti
         abort();
     free(text);
     *settings = (struct onramp_upload_settings){
-        .domain = HOST,
-        .connection = "Username-Password-Authentication",
-        .access = {.token = token},
+        .target = {.domain = HOST,
+                   .connection = "Username-Password-Authentication",
+                   .access = {.token = token},
+                   .pacing = {.concurrency = 16, .reserve_percent = 20},
+                   .timeout = 30 * ONRAMP_SECOND,
+                   .max_attempts = 5,
+                   .give_up_after = 600 * ONRAMP_SECOND,
+                   .seed = seed},
         .input_path = "users.json",
         .settings_json = "{}",
-        .pacing = {.concurrency = 16, .reserve_percent = 20},
         .max_users = 1000,
-        .timeout = 30 * ONRAMP_SECOND,
-        .max_attempts = 5,
-        .give_up_after = 600 * ONRAMP_SECOND,
         .password_length = 32,
-        .seed = seed,
     };
 }
 
 void world_upload_clear(struct onramp_upload_settings *settings)
 {
-    onramp_secret_free((struct onramp_secret *)settings->access.token);
-    settings->access.token = NULL;
+    onramp_secret_free((struct onramp_secret *)settings->target.access.token);
+    settings->target.access.token = NULL;
 }
 
 unsigned world_disagreements(struct world *w, struct world_source *source, const char *ledger_path)
