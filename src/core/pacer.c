@@ -1,20 +1,24 @@
 /*
- * pacer.c - a request leaves only when a token for it is proven to exist.
+ * pacer.c - may a request leave now, or when? The pool: what is on the wire, which buckets it draws from, pauses.
  */
 #include "onramp/pacer.h"
 
 #include "core/bucket.h"
+#include "core/pacer_belief.h"
+#include "core/pacer_blind.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define MICRO       INT64_C(1000000) /* one token, in the unit contents are kept in */
+#define TOKEN       ONRAMP_TOKEN
 #define FLIGHT_MAX  256
 #define BUCKETS_MAX 4
-#define ECHOES_MAX  64
+#define MISSED_MAX  8                   /* answers after which a bucket that is no longer shown is gone */
+#define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
+#define PAUSE_LEAST ONRAMP_SECOND
+#define PAUSE_MOST  (10 * ONRAMP_MINUTE)
 
 struct flight {
     bool used;
@@ -22,24 +26,25 @@ struct flight {
     onramp_time sent_at;
 };
 
-/* An answered request that may have been the latest take from its bucket. */
-struct echo {
-    onramp_time sent_at, arrived_by;
-    uint32_t remaining;
+enum why {
+    WHY_NOT_ASKED,
+    WHY_GOES,
+    WHY_PAUSE,
+    WHY_CONCURRENCY,
+    WHY_FIRST,
+    WHY_CEILING,
+    WHY_BLIND,
+    WHY_PROOF,
+    WHY_STAND
 };
 
-struct bucket {
-    uint32_t size; /* 0: unused */
-    uint64_t taken;
-    uint32_t missed; /* answers since it was last shown */
-    uint32_t echoes;
-    struct echo echo[ECHOES_MAX];
-    int64_t proven; /* content plus takes, in whole tokens */
-    onramp_time proven_at, quiet_until;
-    int64_t rate;        /* microtokens a second: an estimate that only paces */
-    int64_t mark;        /* an older value of `proven` … */
-    onramp_time mark_at; /* … and when it held; 0 if there is none */
-    bool groups[ONRAMP_GROUPS];
+/* What the last decision rested on; put into words only when somebody asks. */
+struct decision {
+    enum why why;
+    onramp_time asked_at, at;
+    const struct onramp_belief *bucket;
+    const struct onramp_blind *blind;
+    char text[192];
 };
 
 struct onramp_pacer {
@@ -47,17 +52,18 @@ struct onramp_pacer {
     struct onramp_bucket ceiling;
     struct flight flight[FLIGHT_MAX];
     uint32_t in_flight, group_in_flight[ONRAMP_GROUPS];
-    bool answered[ONRAMP_GROUPS]; /* the group has had an answer that proves something, or is blind */
-    struct bucket bucket[BUCKETS_MAX];
-    onramp_time paused_until, next_blind_at, cut_at;
-    int64_t blind_rate; /* microtokens a second while no headers are seen */
-    bool blind;
-    onramp_span least_latency;
+    bool heard[ONRAMP_GROUPS]; /* the group has shown its bucket, or that it shows none */
+    struct onramp_belief bucket[BUCKETS_MAX];
+    struct onramp_blind blind[ONRAMP_GROUPS];
+    struct onramp_rtt rtt;
+    onramp_time paused_until;
+    bool dated;
+    onramp_span ahead; /* the server's clock, of ours */
+    uint32_t refused_in_a_row;
     uint64_t sent, throttled;
     bool has_least;
     uint32_t least;
-    const char *reason;
-    char reason_text[96];
+    struct decision *last;
 };
 
 static int64_t max(int64_t a, int64_t b)
@@ -70,6 +76,8 @@ static int64_t min(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* ---- making one ---- */
+
 enum onramp_status onramp_pacer_new(struct onramp_pacer **out, const struct onramp_pacer_settings *settings,
                                     onramp_time now, struct onramp_error *err)
 {
@@ -78,108 +86,163 @@ enum onramp_status onramp_pacer_new(struct onramp_pacer **out, const struct onra
                            FLIGHT_MAX);
     if (settings->reserve_percent > 90)
         return onramp_fail(err, ONRAMP_EUSAGE, "reserve is %" PRIu32 " %%, not 0..90", settings->reserve_percent);
-    struct onramp_pacer *pacer = calloc(1, sizeof *pacer);
-    if (pacer == NULL)
-        return onramp_fail(err, ONRAMP_ENOMEM, "no memory for the pacer");
-    pacer->settings = *settings;
+    struct onramp_bucket ceiling = {.level = 0};
     if (settings->ceiling.tokens > 0 &&
-        onramp_bucket_init(&pacer->ceiling, settings->ceiling, settings->ceiling_burst ? settings->ceiling_burst : 1,
-                           false, now) != ONRAMP_OK) {
+        onramp_bucket_init(&ceiling, settings->ceiling, settings->ceiling_burst ? settings->ceiling_burst : 1, false,
+                           now) != ONRAMP_OK)
+        return onramp_fail(err, ONRAMP_EUSAGE, "the ceiling's rate or burst is out of range");
+
+    struct onramp_pacer *pacer = calloc(1, sizeof *pacer);
+    struct decision *last = calloc(1, sizeof *last);
+    if (pacer == NULL || last == NULL) {
         free(pacer);
-        return onramp_fail(err, ONRAMP_EUSAGE, "the rate or burst is out of range");
+        free(last);
+        return onramp_fail(err, ONRAMP_ENOMEM, "no memory for the pacer");
     }
-    pacer->least_latency = ONRAMP_NEVER;
-    pacer->blind_rate = 2 * MICRO;
-    pacer->cut_at = now - ONRAMP_MINUTE;
+    pacer->settings = *settings;
+    pacer->ceiling = ceiling;
     pacer->paused_until = now;
-    pacer->reason = "nothing asked yet";
+    pacer->rtt.least = ONRAMP_NEVER;
+    pacer->last = last;
     *out = pacer;
     return ONRAMP_OK;
 }
 
 void onramp_pacer_free(struct onramp_pacer *pacer)
 {
+    if (pacer == NULL)
+        return;
+    free(pacer->last);
     free(pacer);
 }
 
+/* ---- which buckets ---- */
+
 /* A group that has not shown its bucket counts against all. */
-static uint32_t flying(const struct onramp_pacer *p, const struct bucket *b)
+static bool draws(const struct onramp_pacer *p, enum onramp_group group, const struct onramp_belief *b)
 {
-    uint32_t n = 0;
-    for (int g = 0; g < ONRAMP_GROUPS; g++)
-        if (b->groups[g] || !p->answered[g])
-            n += p->group_in_flight[g];
-    return n;
+    return b->size > 0 && (b->groups[group] || !p->heard[group]);
 }
 
-static int64_t reserve(const struct onramp_pacer *p, const struct bucket *b)
+static struct onramp_belief *find(struct onramp_pacer *p, uint32_t size)
 {
-    int64_t percent = ((int64_t)b->size * p->settings.reserve_percent + 99) / 100;
-    return min(max(p->settings.reserve_tokens, percent), b->size - 1);
+    for (int i = 0; i < BUCKETS_MAX; i++)
+        if (p->bucket[i].size == size)
+            return &p->bucket[i];
+    return NULL;
 }
 
-static onramp_time bucket_when(const struct onramp_pacer *p, const struct bucket *b, uint64_t left, onramp_time now)
+/* Where a new bucket stands: where none is, or where the longest unseen one was. */
+static struct onramp_belief *stalest(struct onramp_pacer *p)
 {
-    uint32_t fly = flying(p, b);
-    int64_t proven = b->proven - (int64_t)b->taken - fly, floor = reserve(p, b);
-    onramp_time probe_at = max(b->quiet_until, now + ONRAMP_MILLISECOND);
+    struct onramp_belief *b = &p->bucket[0];
+    for (int i = 1; i < BUCKETS_MAX && b->size > 0; i++)
+        if (p->bucket[i].size == 0 || p->bucket[i].at < b->at)
+            b = &p->bucket[i];
+    return b;
+}
 
-    if (fly == 0 && now >= b->quiet_until)
-        return now; /* quiet and past the announced reset */
-    if (proven < 1 + floor)
-        return fly > 0 ? ONRAMP_NEVER : probe_at;
+/* The bucket of that size, made when it is new. `ticket` was just answered; what is on the wire may draw from it too.
+ */
+static struct onramp_belief *known_bucket(struct onramp_pacer *p, uint32_t size, enum onramp_group group,
+                                          uint32_t ticket, onramp_time now)
+{
+    struct onramp_belief *b = find(p, size);
+    if (b != NULL && b->groups[group])
+        return b;
+    bool fresh = b == NULL;
+    if (fresh)
+        b = stalest(p);
+    if (fresh)
+        *b = (struct onramp_belief){.size = size};
+    b->groups[group] = true;
+    uint32_t wire[FLIGHT_MAX], flying = 0;
+    onramp_time since = now;
+    for (uint32_t i = 0; i < FLIGHT_MAX; i++)
+        if ((p->flight[i].used || i == ticket) && draws(p, p->flight[i].group, b) && !onramp_belief_has(b, i)) {
+            wire[flying++] = i;
+            since = min(since, p->flight[i].sent_at);
+        }
+    if (fresh) {
+        bool hinted = p->settings.hint.tokens > 0 && (p->settings.hint_burst == 0 || p->settings.hint_burst == size);
+        onramp_belief_start(b, size, flying, hinted ? &p->settings.hint : NULL, since);
+        b->groups[group] = true;
+    }
+    for (uint32_t i = 0; i < flying; i++)
+        onramp_belief_sent(b, wire[i], p->flight[wire[i]].sent_at);
+    return b;
+}
 
+/* ---- asking ---- */
+
+/* What is left to others under all circumstances, in microtokens. */
+static int64_t reserve(const struct onramp_pacer *p, const struct onramp_belief *b)
+{
+    int64_t size = b->size * TOKEN, percent = size / 100 * p->settings.reserve_percent;
+    int64_t given = max(p->settings.reserve_tokens * TOKEN, percent);
+    return min(max(given, onramp_belief_margin(b, &p->rtt)), size - TOKEN);
+}
+
+static onramp_time later(struct decision *d, onramp_time at, onramp_time other, enum why why,
+                         const struct onramp_belief *b)
+{
+    if (other <= at)
+        return at;
+    d->why = why;
+    d->bucket = b;
+    return other;
+}
+
+static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, uint64_t left, onramp_time now)
+{
+    struct decision *d = p->last;
+    if (b->flying == 0 && now >= b->probe_at)
+        return now; /* quiet and past the announced reset: one may go, so nothing can stop for good */
+    int64_t spare = reserve(p, b);
+    onramp_time at = later(d, now, onramp_belief_proven(b, spare, &p->rtt, now), WHY_PROOF, b);
     /* A standing reserve of half the bucket, so that a late answer never starves the pipe. */
-    int64_t stand = max(floor, min((b->size - 1) / 2, left > 0 ? (int64_t)min((int64_t)left, b->size) - 1 : 0)) * MICRO;
-    onramp_span since = min(now - b->proven_at, ONRAMP_MINUTE) / 1000;
-    int64_t likely = min(proven * MICRO + MICRO / 2 + b->rate * since / MICRO, b->size * MICRO);
-    if (likely - MICRO >= stand)
-        return now;
-    onramp_time at = now + (stand + MICRO - likely) * 1000 / max(1, b->rate / 1000) * 1000 + 100000;
-    return fly > 0 ? at : min(at, probe_at);
+    int64_t stand = max(onramp_belief_stand(b, now), spare);
+    stand = max(spare, min(stand, (int64_t)min((int64_t)left - 1, b->size) * TOKEN));
+    at = later(d, at, onramp_belief_likely(b, stand, now), WHY_STAND, b);
+    return b->flying > 0 ? at : min(at, b->probe_at);
 }
 
 onramp_time onramp_pacer_when(struct onramp_pacer *p, enum onramp_group group, uint64_t left, onramp_time now)
 {
+    struct decision *d = p->last;
+    *d = (struct decision){.why = WHY_GOES, .asked_at = now, .at = now};
     if (now < p->paused_until) {
-        p->reason = "waits: the tenant said 429";
-        return p->paused_until;
+        d->why = WHY_PAUSE;
+        return d->at = p->paused_until;
     }
     if (p->in_flight >= p->settings.concurrency) {
-        p->reason = "waits: the limit of concurrent requests is reached";
-        return ONRAMP_NEVER;
+        d->why = WHY_CONCURRENCY;
+        return d->at = ONRAMP_NEVER;
     }
-    if (!p->answered[group] && p->group_in_flight[group] > 0) {
-        p->reason = "waits: the first answer of its kind is awaited";
-        return ONRAMP_NEVER;
+    if (!p->heard[group] && p->group_in_flight[group] > 0) {
+        d->why = WHY_FIRST;
+        return d->at = ONRAMP_NEVER;
     }
-    onramp_time at = now;
-    p->reason = "goes";
     if (p->settings.ceiling.tokens > 0)
-        at = onramp_bucket_when(&p->ceiling, 1, now);
-    if (at > now)
-        p->reason = "waits: the ceiling given";
-    if (p->blind && at < p->next_blind_at) {
-        p->reason = "waits: no limits are shown, so the pace is even";
-        at = p->next_blind_at;
-    }
+        d->at = later(d, d->at, onramp_bucket_when(&p->ceiling, 1, now), WHY_CEILING, NULL);
+    d->blind = &p->blind[group];
+    if (d->blind->on)
+        d->at = later(d, d->at, d->blind->next_at, WHY_BLIND, NULL);
     for (int i = 0; i < BUCKETS_MAX; i++) {
-        const struct bucket *b = &p->bucket[i];
-        if (b->size == 0 || !(b->groups[group] || !p->answered[group]))
+        struct onramp_belief *b = &p->bucket[i];
+        struct decision before = *d;
+        if (!draws(p, group, b))
             continue;
-        onramp_time t = bucket_when(p, b, left, now);
-        if (t > at) {
-            p->reason = "waits: no token is proven";
-            at = t;
-        }
+        onramp_time at = bucket_when(p, b, left > 0 ? left : 1, now);
+        if (at > before.at)
+            d->at = at;
+        else
+            *d = before;
     }
-    return at;
+    return d->at;
 }
 
-const char *onramp_pacer_reason(const struct onramp_pacer *p)
-{
-    return p->reason;
-}
+/* ---- sending and hearing ---- */
 
 uint32_t onramp_pacer_sent(struct onramp_pacer *p, enum onramp_group group, onramp_time now)
 {
@@ -193,148 +256,213 @@ uint32_t onramp_pacer_sent(struct onramp_pacer *p, enum onramp_group group, onra
     p->sent++;
     if (p->settings.ceiling.tokens > 0)
         (void)onramp_bucket_take(&p->ceiling, now);
-    if (p->blind)
-        p->next_blind_at =
-            max(p->next_blind_at, now - ONRAMP_SECOND / 20) + ONRAMP_SECOND * 1000 / (p->blind_rate / 1000);
+    if (p->blind[group].on)
+        onramp_blind_sent(&p->blind[group], now);
+    for (int i = 0; i < BUCKETS_MAX; i++)
+        if (draws(p, group, &p->bucket[i]))
+            onramp_belief_sent(&p->bucket[i], ticket, now);
     return ticket;
 }
 
-static struct bucket *bucket_of(struct onramp_pacer *p, uint32_t size, onramp_time now)
+static void time_trip(struct onramp_rtt *rtt, onramp_span latency)
 {
-    struct bucket *oldest = &p->bucket[0];
-    for (int i = 0; i < BUCKETS_MAX; i++) {
-        struct bucket *b = &p->bucket[i];
-        if (b->size == size)
-            return b;
-        if (b->size == 0 || (oldest->size != 0 && b->proven_at < oldest->proven_at))
-            oldest = b;
+    rtt->least = min(rtt->least, latency);
+    if (rtt->count++ == 0) {
+        rtt->mean = latency;
+        rtt->deviation = latency / 4;
+        return;
     }
-    *oldest = (struct bucket){.size = size, .proven_at = now, .quiet_until = now};
-    oldest->rate = size < 4 ? size * MICRO : size * MICRO / 3;
-    return oldest;
+    onramp_span off = latency > rtt->mean ? latency - rtt->mean : rtt->mean - latency;
+    int64_t weight = min(rtt->count, 10);
+    onramp_span mean = min(latency, rtt->mean + 4 * rtt->deviation);
+    rtt->deviation += (min(off, 4 * rtt->deviation + 20 * ONRAMP_MILLISECOND) - rtt->deviation) / weight;
+    rtt->mean += (mean - rtt->mean) / weight;
 }
 
-/* The latest take among the answered ones is one that none certainly follows; whichever it was, it left the least. */
-static void prove(struct bucket *b, struct echo echo)
+/* The server's clock is at least this far ahead of ours: the most that any Date showed. */
+static void time_server(struct onramp_pacer *p, const struct onramp_signal *s, onramp_time now)
 {
-    onramp_time newest = echo.sent_at;
-    for (uint32_t i = 0; i < b->echoes; i++)
-        newest = max(newest, b->echo[i].sent_at);
-    if (b->echoes == ECHOES_MAX) {
-        b->echo[1].remaining = (uint32_t)min(b->echo[0].remaining, b->echo[1].remaining);
-        b->echo[1].arrived_by = max(b->echo[0].arrived_by, b->echo[1].arrived_by);
-        memmove(&b->echo[0], &b->echo[1], (ECHOES_MAX - 1) * sizeof *b->echo);
-        b->echoes--;
-    }
-    b->echo[b->echoes++] = echo;
-    uint32_t kept = 0;
-    int64_t least = INT64_MAX;
-    onramp_time at = 0;
-    for (uint32_t i = 0; i < b->echoes; i++) {
-        if (b->echo[i].arrived_by < newest)
-            continue;
-        least = min(least, b->echo[i].remaining);
-        at = max(at, b->echo[i].sent_at);
-        b->echo[kept++] = b->echo[i];
-    }
-    b->echoes = kept;
-    b->proven = (int64_t)b->taken + least;
-    b->proven_at = at;
+    if (s->has_date && s->date > 0 && s->date < SECONDS_MAX)
+        p->ahead = p->dated ? max(p->ahead, s->date * ONRAMP_SECOND - now) : s->date * ONRAMP_SECOND - now;
+    p->dated |= s->has_date;
 }
 
-static void measure(struct bucket *b)
+/* When the announced reset has passed. Whatever it means, it is only a time to try again. */
+static onramp_time reset_at(const struct onramp_pacer *p, const struct onramp_signal *s, onramp_time now,
+                            onramp_span otherwise)
 {
-    if (b->mark_at == 0 || b->proven_at - b->mark_at > 12 * ONRAMP_SECOND) {
-        b->mark = b->proven;
-        b->mark_at = b->proven_at;
-    } else if (b->proven_at - b->mark_at > ONRAMP_SECOND / 3) {
-        int64_t slope = max(MICRO / 50, (b->proven - b->mark) * MICRO * 1000 / ((b->proven_at - b->mark_at) / 1000000));
-        b->rate += (slope - b->rate) / 8;
-    }
-}
-
-/* Seconds from the answer to the announced reset, whatever reset means, kept within reason. */
-static onramp_span until_reset(const struct onramp_signal *s)
-{
-    if (!s->has_reset)
-        return ONRAMP_SECOND;
     int64_t reset = s->reset > INT64_C(100000000000) ? s->reset / 1000 : s->reset;
-    int64_t span = reset < 10000000 ? reset : s->has_date ? reset - s->date : 1;
-    return span < 1 || span > 120 ? ONRAMP_SECOND : span * ONRAMP_SECOND;
+    if (!s->has_reset || reset < 1 || reset >= SECONDS_MAX)
+        return now + otherwise;
+    if (reset < 10000000)
+        return now + (reset <= 120 ? reset * ONRAMP_SECOND : otherwise);
+    if (!p->dated)
+        return now + otherwise;
+    onramp_time at = reset * ONRAMP_SECOND - p->ahead;
+    return at > now && at < now + 2 * ONRAMP_MINUTE ? at : now + otherwise;
 }
 
-static void refused(struct onramp_pacer *p, const struct flight *f, const struct onramp_signal *s, onramp_time now)
+static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
 {
-    onramp_span wait = max(s->has_retry_after ? s->retry_after : s->has_reset ? until_reset(s) : 0, ONRAMP_SECOND);
-    p->throttled++;
-    p->paused_until = max(p->paused_until, now + min(wait, 10 * ONRAMP_MINUTE));
-    if (s->has_limit && s->limit > 0) {
-        struct bucket *b = bucket_of(p, s->limit, now);
-        b->proven = min(b->proven, (int64_t)b->taken);
-        b->proven_at = now;
-        b->quiet_until = p->paused_until;
-        b->groups[f->group] = p->answered[f->group] = true;
-    } else if (!p->answered[f->group]) {
-        p->blind = p->answered[f->group] = true;
-    }
-    if (p->blind && f->sent_at > p->cut_at) {
-        p->blind_rate = max(p->blind_rate * 6 / 10, MICRO / 20);
-        p->cut_at = now;
-    }
-}
-
-static void took(struct onramp_pacer *p, const struct flight *f, const struct onramp_signal *s, onramp_time now)
-{
-    onramp_span latency = now - f->sent_at;
-    p->least_latency = min(p->least_latency, latency);
-    struct bucket *b = bucket_of(p, s->limit, now);
+    enum onramp_group group = p->flight[ticket].group;
+    struct onramp_blind *blind = &p->blind[group];
+    struct onramp_belief *shown = known_bucket(p, s->limit, group, ticket, now);
+    p->heard[group] = true;
+    if (blind->on && (blind->hidden == 0 || blind->hidden == s->limit))
+        blind->on = false;
+    shown->missed = 0;
+    onramp_belief_spoke(shown, ticket, s->remaining, &p->rtt, now);
+    onramp_span token = ONRAMP_SECOND * 1000 / max(1, onramp_belief_rate(shown, now) / 1000);
+    onramp_time again_at = reset_at(p, s, now, max(ONRAMP_SECOND, 2 * token));
+    shown->probe_at = max(shown->probe_at, again_at + 20 * ONRAMP_MILLISECOND);
     for (int i = 0; i < BUCKETS_MAX; i++) {
-        struct bucket *other = &p->bucket[i];
-        if (other == b || other->groups[f->group] || !p->answered[f->group])
-            other->taken++;
-        /* Not shown for a while: the limit was changed, and this bucket is gone. */
-        if (other != b && other->groups[f->group] && ++other->missed >= 8)
-            other->groups[f->group] = false;
+        struct onramp_belief *b = &p->bucket[i];
+        if (b == shown || b->size == 0)
+            continue;
+        if (!b->groups[group])
+            onramp_belief_void(b, ticket);
+        else
+            onramp_belief_silent(b, ticket, true, &p->rtt, now);
+        if (b->groups[group] && ++b->missed >= MISSED_MAX)
+            b->size = 0; /* not shown any more: the limit was changed */
     }
-    b->missed = 0;
-    p->blind = false;
-    b->groups[f->group] = p->answered[f->group] = true;
-    onramp_span excess = latency - p->least_latency + p->least_latency / 5 + 3 * ONRAMP_MILLISECOND;
-    prove(b, (struct echo){f->sent_at, f->sent_at + excess, s->remaining});
-    b->quiet_until = max(b->quiet_until, now + until_reset(s));
-    measure(b);
-    if (f->group == ONRAMP_GROUP_CREATE && (!p->has_least || s->remaining < p->least)) {
+    if (group == ONRAMP_GROUP_CREATE && (!p->has_least || s->remaining < p->least)) {
         p->has_least = true;
         p->least = s->remaining;
+    }
+}
+
+static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
+{
+    const struct flight *f = &p->flight[ticket];
+    struct onramp_blind *blind = &p->blind[f->group];
+    bool shows = false;
+    for (int i = 0; i < BUCKETS_MAX; i++) {
+        shows |= p->bucket[i].size > 0 && p->bucket[i].groups[f->group];
+        onramp_belief_void(&p->bucket[i], ticket);
+    }
+    if (s->edge)
+        return; /* a pause, but no knowledge of any bucket */
+    struct onramp_belief *b = s->has_limit && s->limit > 0 ? find(p, s->limit) : NULL;
+    if (b == NULL && s->has_limit && s->limit > 0 && !shows) {
+        b = known_bucket(p, s->limit, f->group, FLIGHT_MAX, now);
+        p->heard[f->group] = true;
+    }
+    if (b != NULL) {
+        onramp_belief_empty(b, f->sent_at, now);
+        b->probe_at = max(b->probe_at, reset_at(p, s, now, ONRAMP_SECOND << min(p->refused_in_a_row, 6)));
+        return;
+    }
+    /* A bucket that is never shown when it has tokens, or nothing is ever shown. */
+    p->heard[f->group] = true;
+    if (!blind->on) {
+        uint32_t size = s->has_limit ? s->limit : 0;
+        onramp_span fills = max(reset_at(p, s, now, 6 * ONRAMP_SECOND) - now, ONRAMP_SECOND);
+        int64_t guess = size * TOKEN / (fills / ONRAMP_MILLISECOND) * 700;
+        onramp_blind_begin(blind, size ? guess : 2 * TOKEN, size, now);
+    }
+    onramp_blind_refused(blind, f->sent_at, now);
+}
+
+static void unsure(struct onramp_pacer *p, uint32_t ticket, bool sure, onramp_time now)
+{
+    enum onramp_group group = p->flight[ticket].group;
+    for (int i = 0; i < BUCKETS_MAX; i++)
+        if (p->bucket[i].size > 0)
+            onramp_belief_silent(&p->bucket[i], ticket, sure && p->bucket[i].groups[group], &p->rtt, now);
+    if (sure && !p->heard[group]) {
+        p->heard[group] = true;
+        onramp_blind_begin(&p->blind[group], 2 * TOKEN, 0, now);
     }
 }
 
 void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
 {
     assert(ticket < FLIGHT_MAX && p->flight[ticket].used);
-    struct flight f = p->flight[ticket];
-    p->flight[ticket].used = false;
+    struct flight *f = &p->flight[ticket];
+    time_server(p, s, now);
+    f->used = false;
     p->in_flight--;
-    p->group_in_flight[f.group]--;
+    p->group_in_flight[f->group]--;
 
-    if (s->kind == ONRAMP_SIGNAL_REFUSED) {
-        refused(p, &f, s, now);
-    } else if (s->kind == ONRAMP_SIGNAL_TAKEN && s->has_limit && s->limit > 0) {
-        took(p, &f, s, now);
-    } else if (s->kind != ONRAMP_SIGNAL_UNSENT) {
+    switch (s->kind) {
+    case ONRAMP_SIGNAL_REFUSED:
+        p->throttled++;
+        p->refused_in_a_row += f->sent_at >= p->paused_until;
+        onramp_span wait = max(s->has_retry_after ? s->retry_after : 0, PAUSE_LEAST);
+        if (!s->has_limit && !s->has_retry_after)
+            wait = PAUSE_LEAST << min(p->refused_in_a_row > 0 ? p->refused_in_a_row - 1 : 0, 6);
+        p->paused_until = max(p->paused_until, now + min(wait, PAUSE_MOST));
+        refused(p, ticket, s, now);
+        break;
+    case ONRAMP_SIGNAL_UNSENT:
         for (int i = 0; i < BUCKETS_MAX; i++)
-            if (p->bucket[i].groups[f.group] || !p->answered[f.group])
-                p->bucket[i].taken++;
-        if (s->kind == ONRAMP_SIGNAL_TAKEN && !p->answered[f.group])
-            p->blind = p->answered[f.group] = true;
-        if (p->blind)
-            p->blind_rate = min(p->blind_rate + p->blind_rate / 30, 1000 * MICRO);
+            onramp_belief_void(&p->bucket[i], ticket);
+        break;
+    case ONRAMP_SIGNAL_TAKEN:
+        p->refused_in_a_row = 0;
+        time_trip(&p->rtt, now - f->sent_at);
+        if (p->blind[f->group].on)
+            onramp_blind_taken(&p->blind[f->group], now);
+        if (s->has_limit && s->limit > 0)
+            took(p, ticket, s, now);
+        else
+            unsure(p, ticket, true, now);
+        break;
+    case ONRAMP_SIGNAL_UNSURE:
+        unsure(p, ticket, false, now);
+        break;
     }
+}
+
+/* ---- telling ---- */
+
+static void tell_bucket(struct decision *d, const char *wait)
+{
+    const struct onramp_belief *b = d->bucket;
+    int64_t low, high, slow, fast;
+    const char *kind = "drip";
+    onramp_span window = 0;
+    onramp_belief_bounds(b, d->asked_at, &low, &high);
+    if (!onramp_belief_rates(b, 0, &slow, &fast)) {
+        window = onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) ? ONRAMP_SECOND : ONRAMP_MINUTE;
+        (void)onramp_belief_rates(b, window, &slow, &fast);
+        kind = window == ONRAMP_SECOND ? "windows of 1 s" : "windows of 60 s";
+    }
+    (void)snprintf(d->text, sizeof d->text, "%s: %s %.2f..%.2f%s guarantees %.2f of %" PRIu32 " tokens%s%s", wait, kind,
+                   (double)slow / TOKEN, (double)fast / TOKEN, window ? "" : "/s", (double)low / TOKEN, b->size,
+                   d->asked_at < b->shared_until ? ", others draw" : "",
+                   d->why == WHY_STAND ? ", keeping a reserve" : "");
+}
+
+const char *onramp_pacer_reason(const struct onramp_pacer *p)
+{
+    static const char *const words[] = {"nothing asked yet",
+                                        "goes",
+                                        "a 429 holds all",
+                                        "enough are in flight",
+                                        "the first answer is awaited",
+                                        "the ceiling given",
+                                        "no limits are shown, so at an even pace",
+                                        "",
+                                        ""};
+    struct decision *d = p->last;
+    char wait[48];
+    if (d->why == WHY_NOT_ASKED || d->why == WHY_GOES)
+        return words[d->why];
+    if (d->at == ONRAMP_NEVER)
+        (void)snprintf(wait, sizeof wait, "waits for an answer");
+    else
+        (void)snprintf(wait, sizeof wait, "waits %.2f s", (double)(d->at - d->asked_at) / ONRAMP_SECOND);
+    if (d->bucket != NULL)
+        tell_bucket(d, wait);
+    else
+        (void)snprintf(d->text, sizeof d->text, "%s: %s", wait, words[d->why]);
+    return d->text;
 }
 
 void onramp_pacer_view(const struct onramp_pacer *p, onramp_time now, struct onramp_pacer_view *out)
 {
-    (void)now;
     *out = (struct onramp_pacer_view){.in_flight = p->in_flight,
                                       .has_least = p->has_least,
                                       .least_remaining = p->least,
@@ -342,13 +470,16 @@ void onramp_pacer_view(const struct onramp_pacer *p, onramp_time now, struct onr
                                       .throttled = p->throttled,
                                       .paused_until = p->paused_until};
     for (int i = 0; i < BUCKETS_MAX; i++) {
-        const struct bucket *b = &p->bucket[i];
-        if (b->size == 0 || !b->groups[ONRAMP_GROUP_CREATE])
+        const struct onramp_belief *b = &p->bucket[i];
+        if (b->size == 0 || !b->groups[ONRAMP_GROUP_CREATE] || (out->known && out->burst < b->size))
             continue;
+        int64_t low, high;
+        onramp_belief_bounds(b, now, &low, &high);
         out->known = true;
         out->burst = b->size;
-        out->per_second = (double)b->rate / MICRO;
-        out->level_low = (double)(b->proven - (int64_t)b->taken - flying(p, b));
-        out->level_high = b->size;
+        out->per_second = (double)onramp_belief_rate(b, now) / TOKEN;
+        out->level_low = (double)low / TOKEN;
+        out->level_high = (double)high / TOKEN;
+        out->shared = now < b->shared_until;
     }
 }

@@ -1,0 +1,106 @@
+/*
+ * pacer_belief.h - what the answers prove about one bucket.
+ *
+ * Everything is counted in supply: content plus our takes so far. Refilling raises it, other applications lower
+ * it, our own takes leave it alone. Instants are those of sending: the way out takes what it takes, and a
+ * request arrives when it was sent, or later by at most what its latency exceeded the least one seen.
+ *
+ * A hypothesis is a kind of refill (steady drip, or whole helpings at the edges of windows of a second or a
+ * minute) and a narrow range of rates. It holds an interval of supply, which grows by its own rates and is
+ * cut by each answer; when nothing is left of it, it is refuted. A request is safe when every hypothesis
+ * alive guarantees its token.
+ */
+#ifndef ONRAMP_CORE_PACER_BELIEF_H
+#define ONRAMP_CORE_PACER_BELIEF_H
+
+#include "onramp/pacer.h"
+
+#define ONRAMP_TOKEN       INT64_C(1000000) /* supplies are kept in millionths of a token */
+#define ONRAMP_TAKES_MAX   512
+#define ONRAMP_GUESSES_MAX 512
+
+enum onramp_take_state {
+    ONRAMP_TAKE_FLYING,
+    ONRAMP_TAKE_SPOKE, /* its answer told what was left */
+    ONRAMP_TAKE_SILENT /* its answer told nothing of this bucket */
+};
+
+/* A take that may still matter: on the wire, or possibly later than what the intervals speak of. */
+struct onramp_take {
+    onramp_time sent_at, arrived_by; /* arrived_by: ONRAMP_NEVER while it is overdue on the wire */
+    uint32_t ticket, remaining;
+    enum onramp_take_state state;
+    bool late;
+};
+
+struct onramp_guess {
+    onramp_span window; /* 0: drip */
+    int64_t slow, fast; /* microtokens a second, or a window */
+    int64_t low, high;  /* supply */
+};
+
+/* At `until` supply was at least `low`, at `since` at most `high`, or `whole` if only whole tokens are refilled. */
+struct onramp_proof {
+    onramp_time since, until;
+    int64_t low, high, whole;
+    bool brim; /* the bucket may have been full when the take came */
+};
+
+struct onramp_belief {
+    uint32_t size; /* tokens the bucket holds; 0: unused */
+    bool groups[ONRAMP_GROUPS];
+    uint32_t missed; /* answers since it was last shown */
+    int64_t gone;    /* takes that no longer matter one by one */
+    struct onramp_take take[ONRAMP_TAKES_MAX];
+    uint32_t takes, flying;
+    struct onramp_guess guess[ONRAMP_GUESSES_MAX];
+    uint32_t guesses;
+    uint64_t second, minute; /* where in a window its edge may lie: bit k for [k, k + 1) / 64 of it, on our clock */
+    onramp_time sent_at;     /* the latest */
+    onramp_time at;          /* what the intervals speak of */
+    struct onramp_proof proof;
+    onramp_time shared_until; /* others have been seen drawing */
+    int64_t draw;             /* theirs, microtokens a second, fading */
+    int64_t mark;             /* supply proven at … */
+    onramp_time mark_at;      /* … for the net refill */
+    int64_t net;              /* microtokens a second; 0: not measured */
+    onramp_time probe_at;     /* quiet and past this, one may go */
+};
+
+struct onramp_rtt {
+    onramp_span least, mean, deviation;
+    uint32_t count;
+};
+
+/* What has been on the wire since `since` may draw from it: to be told of by onramp_belief_sent() next. */
+void onramp_belief_start(struct onramp_belief *b, uint32_t size, uint32_t flying, const struct onramp_rate *hint,
+                         onramp_time since);
+bool onramp_belief_has(const struct onramp_belief *b, uint32_t ticket); /* on the wire */
+void onramp_belief_sent(struct onramp_belief *b, uint32_t ticket, onramp_time now);
+/* It took nothing, or not from here. */
+void onramp_belief_void(struct onramp_belief *b, uint32_t ticket);
+/* It took a token, or may have. */
+void onramp_belief_silent(struct onramp_belief *b, uint32_t ticket, bool sure, const struct onramp_rtt *rtt,
+                          onramp_time now);
+void onramp_belief_spoke(struct onramp_belief *b, uint32_t ticket, uint32_t remaining, const struct onramp_rtt *rtt,
+                         onramp_time now);
+/* Refused: nothing was there for a request sent at `sent_at`. */
+void onramp_belief_empty(struct onramp_belief *b, onramp_time sent_at, onramp_time now);
+
+/* When does every hypothesis guarantee `spare` microtokens beyond one token for the next request? ONRAMP_NEVER: not
+ * without another answer. */
+onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const struct onramp_rtt *rtt, onramp_time now);
+/* When is the content likely to be one token above `stand` microtokens? */
+onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now);
+
+/* Microtokens that others may take before an answer shows it. */
+int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt);
+/* The standing reserve worth keeping, microtokens. */
+int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now);
+int64_t onramp_belief_takes(const struct onramp_belief *b); /* microtokens, with those on the wire */
+/* Range of the refill, microtokens a second; false if nothing is known. */
+bool onramp_belief_rates(const struct onramp_belief *b, onramp_span window, int64_t *slow, int64_t *fast);
+int64_t onramp_belief_rate(const struct onramp_belief *b, onramp_time now);
+void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_t *low, int64_t *high);
+
+#endif
