@@ -554,7 +554,7 @@ static enum onramp_status admit(struct parse *p, const char *key, json_t *value)
         return is_absent(value) ? ONRAMP_OK
                                 : onramp_fail(p->err, ONRAMP_EINPUT,
                                               "'password' is not taken from a file: remove it; each user gets a fresh "
-                                              "one, and sets an own one by invitation");
+                                              "one, and a link or mail to set another with 'onramp invite'");
     return refuse_unknown(p, key);
 }
 

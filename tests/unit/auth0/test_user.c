@@ -204,6 +204,7 @@ static void names_unknown_properties_and_guesses_what_was_meant(void **state)
         {"appMetadata", "'app_metadata'"},
         {"phone", "'phone_number'"},
         {"user_name", "'username'"},
+        {"mane", "inside 'user_metadata' or"},
         {"nick", "inside 'user_metadata' or 'app_metadata'"},
         {"department", "unknown property 'department': Auth0 takes it only inside"},
         {"", "unknown property ''"},
