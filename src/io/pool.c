@@ -318,7 +318,8 @@ static CURLcode set_request(struct exchange *x, const struct onramp_request *req
     SET(CURLOPT_URL, url);
     SET(CURLOPT_HTTPHEADER, x->header_list);
 
-    /* One connection for all where the server speaks HTTP/2. Where it does not, waiting to see would be a delay. */
+    /* One connection for all where the server speaks HTTP/2. Where the first answer says that it does not, nobody
+     * waits: some versions of libcurl would keep a request back until another one's answer has arrived. */
     SET(CURLOPT_PIPEWAIT, x->pool->view.http_version == 1 ? 0L : 1L);
 
     onramp_span ms = (request->timeout + ONRAMP_MILLISECOND - 1) / ONRAMP_MILLISECOND;

@@ -48,21 +48,23 @@ struct peer {
     struct peer_request last; /* the latest request */
 };
 
-static inline void peer_write(int fd, const void *bytes, size_t size)
+/* False once the other end has seen enough. */
+static inline bool peer_write(int fd, const void *bytes, size_t size)
 {
     const char *at = bytes;
     while (size > 0) {
         ssize_t done = send(fd, at, size, MSG_NOSIGNAL);
         if (done <= 0)
-            return; /* the other end has seen enough */
+            return false;
         at += done;
         size -= (size_t)done;
     }
+    return true;
 }
 
-static inline void peer_say(int fd, const char *text)
+static inline bool peer_say(int fd, const char *text)
 {
-    peer_write(fd, text, strlen(text));
+    return peer_write(fd, text, strlen(text));
 }
 
 /* Close with a reset instead of an orderly end. */

@@ -514,8 +514,8 @@ static bool answer_headers_without_end(struct peer *peer, const struct peer_requ
 {
     (void)peer;
     peer_say(request->fd, "HTTP/1.1 200 OK\r\n");
-    for (int i = 0; i < 100000; i++)
-        peer_say(request->fd, "X-RateLimit-Limit: 1000000\r\n");
+    while (peer_say(request->fd, "X-RateLimit-Limit: 1000000\r\n"))
+        continue;
     return false;
 }
 
@@ -528,7 +528,7 @@ static void headers_are_bounded(void **state)
     struct onramp_request request = get_request();
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_LOST);
-    assert_string_equal(answer.problem, "the answer's headers are over 256 KiB");
+    assert_null(strstr(answer.problem, "timed out")); /* but refused: by the pool, or by newer libcurls themselves */
     end(&peer);
 }
 

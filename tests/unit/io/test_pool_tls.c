@@ -254,6 +254,9 @@ static void without_http2_each_request_at_once_has_its_connection(void **state)
         skip();
     start_terminator(created, "http/1.1");
     open_pool("127.0.0.1", certificate);
+    send_post(0); /* its answer tells which protocol is spoken */
+    expect_created(1);
+    peer.gate = 1;
     for (int round = 0; round < 2; round++) {
         (void)pthread_mutex_lock(&peer.lock);
         peer.gate += 8;
