@@ -300,7 +300,7 @@ static void a_certificate_for_another_name_is_refused(void **state)
     assert_int_equal(peer.requests, 0);
 }
 
-static bool created_once(struct peer *self, const struct peer_request *request)
+static bool create_the_first(struct peer *self, const struct peer_request *request)
 {
     (void)pthread_mutex_lock(&self->lock);
     bool first = self->requests == 1;
@@ -312,35 +312,73 @@ static bool created_once(struct peer *self, const struct peer_request *request)
     return false;
 }
 
+static bool create_none(struct peer *self, const struct peer_request *request)
+{
+    (void)self;
+    char byte;
+    (void)recv(request->fd, &byte, 1, 0);
+    return false;
+}
+
+static void wait_for_arrivals(unsigned requests)
+{
+    struct onramp_error err;
+    for (unsigned arrived = 0; arrived < requests;) {
+        onramp_time until = pool.ops->now(pool.self) + 10 * ONRAMP_MILLISECOND;
+        assert_int_equal(pool.ops->wait(pool.self, until, &err), ONRAMP_OK);
+        (void)pthread_mutex_lock(&peer.lock);
+        arrived = peer.requests;
+        (void)pthread_mutex_unlock(&peer.lock);
+    }
+}
+
+static void expect_lost(unsigned count)
+{
+    while (count-- > 0) {
+        struct onramp_answer answer = await();
+        assert_int_equal(answer.delivery, ONRAMP_LOST);
+        assert_true(strlen(answer.problem) > 0);
+    }
+}
+
 static void a_connection_that_dies_under_streams_loses_their_answers(void **state)
 {
     (void)state;
     if (!ready)
         skip();
-    start_terminator(created_once, "h2,http/1.1");
+    start_terminator(create_the_first, "h2,http/1.1");
     open_pool("127.0.0.1", certificate);
     send_post(0);
     expect_created(1);
     send_post(1);
     send_post(2);
-    struct onramp_error err;
-    for (unsigned arrived = 0; arrived < 3;) { /* both have reached the server */
-        assert_int_equal(pool.ops->wait(pool.self, pool.ops->now(pool.self) + 10 * ONRAMP_MILLISECOND, &err),
-                         ONRAMP_OK);
-        (void)pthread_mutex_lock(&peer.lock);
-        arrived = peer.requests;
-        (void)pthread_mutex_unlock(&peer.lock);
-    }
+    wait_for_arrivals(3);
     kill_terminator();
-    for (int i = 0; i < 2; i++) {
-        struct onramp_answer answer = await();
-        assert_int_equal(answer.delivery, ONRAMP_LOST);
-    }
+    expect_lost(2);
     send_post(3); /* nobody is there now */
     struct onramp_answer answer = await();
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
     pool.ops->close(pool.self);
     assert_int_equal(peer.requests, 3);
+}
+
+static void so_does_one_that_dies_under_its_first(void **state)
+{
+    (void)state;
+    static const char *const protocols[] = {"h2,http/1.1", "http/1.1"};
+    if (!ready)
+        skip();
+    for (size_t i = 0; i < 2; i++) {
+        start_terminator(create_none, protocols[i]);
+        open_pool("127.0.0.1", certificate);
+        send_post(0);
+        wait_for_arrivals(1);
+        kill_terminator();
+        expect_lost(1);
+        pool.ops->close(pool.self);
+        assert_int_equal(peer.requests, 1);
+        assert_int_equal(stop_terminator(NULL), 0);
+    }
 }
 
 int main(void)
@@ -351,6 +389,7 @@ int main(void)
         cmocka_unit_test_teardown(a_certificate_of_nobody_we_trust_is_refused, stop_terminator),
         cmocka_unit_test_teardown(a_certificate_for_another_name_is_refused, stop_terminator),
         cmocka_unit_test_teardown(a_connection_that_dies_under_streams_loses_their_answers, stop_terminator),
+        cmocka_unit_test_teardown(so_does_one_that_dies_under_its_first, stop_terminator),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
 }
