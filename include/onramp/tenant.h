@@ -21,7 +21,7 @@ enum onramp_fault {
     ONRAMP_FAULT_UNAVAILABLE,  /* not acted on: 503, HTML */
     ONRAMP_FAULT_ERROR,        /* not acted on: 500, JSON */
     ONRAMP_FAULT_EDGE,         /* a 429 from the edge: HTML, no rate-limit headers, with Retry-After */
-    ONRAMP_FAULT_UNAUTHORIZED, /* 401 expired token, once per token */
+    ONRAMP_FAULT_UNAUTHORIZED, /* 401 expired token: once per token, not in its first 5 seconds */
     ONRAMP_FAULTS
 };
 ONRAMP_API const char *onramp_fault_name(

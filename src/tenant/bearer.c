@@ -126,6 +126,7 @@ static enum onramp_bearer judge(const json_t *claims, const char *host, int64_t 
         return ONRAMP_BEARER_EXPIRED;
     snprintf(out->client_id, sizeof out->client_id, "%s", client_id);
     snprintf(out->scopes, sizeof out->scopes, "%s", scopes);
+    out->issued_at = json_integer_value(json_object_get(claims, "iat"));
     return ONRAMP_BEARER_VALID;
 }
 

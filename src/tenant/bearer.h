@@ -22,6 +22,7 @@ enum onramp_bearer {
 struct onramp_bearer_claims {
     char client_id[128];
     char scopes[2048]; /* space separated */
+    int64_t issued_at; /* Unix seconds; filled when judged, not read when issued */
 };
 
 /* A token for `host`, valid for `lifetime` seconds from `at` (Unix seconds). The caller's; NULL for want of memory. */

@@ -19,6 +19,8 @@
 #define ONRAMP_TENANT_BODY_MAX ((size_t)1024 * 1024) /* bytes: Auth0's documented limit of a request's body */
 #define ONRAMP_TENANT_SPENT    256                   /* tokens remembered as having had their one spurious 401 */
 
+#define ONRAMP_TENANT_FRESH 5 /* seconds: a younger token is never called expired */
+
 /* One entry of GET /connections. */
 struct onramp_tenant_connection {
     char id[24]; /* "con_" and 16 alphanumerics */

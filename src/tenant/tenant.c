@@ -272,10 +272,13 @@ static onramp_span draw_latency(struct onramp_tenant *tenant)
     return tenant->settings.latency_min + (onramp_span)fmin(rest, 1e11);
 }
 
-/* Is this the first spurious 401 for this token? Remembers it. */
-static bool first_for_token(struct onramp_tenant *tenant, const char *authorization)
+/* May this token be called expired? Once, and not while it is fresh: a client would rightly take that for a refusal. */
+static bool turns_stale(struct onramp_call *call)
 {
-    uint64_t hash = onramp_wire_hash(authorization != NULL ? authorization : "");
+    struct onramp_tenant *tenant = call->tenant;
+    uint64_t hash = onramp_wire_hash(call->request->authorization);
+    if (onramp_tenant_wall(tenant, call->now) / 1000 - call->claims.issued_at < ONRAMP_TENANT_FRESH)
+        return false;
     for (size_t i = 0; i < tenant->spent_count; i++)
         if (tenant->spent[i] == hash)
             return false;
@@ -426,12 +429,12 @@ static void admit(struct onramp_call *call, enum onramp_fault fault)
         onramp_respond_error(call, 500, NULL, "An internal server error occurred");
         return;
     }
-    if (fault == ONRAMP_FAULT_UNAUTHORIZED && first_for_token(tenant, call->request->authorization)) {
+    if (!authorized(call, route))
+        return;
+    if (fault == ONRAMP_FAULT_UNAUTHORIZED && turns_stale(call)) {
         refuse_expired(call);
         return;
     }
-    if (!authorized(call, route))
-        return;
     answer(call, route);
     /* Recorded answers carry the limits on every 2xx, and on no 400, 401 or 404. */
     if (call->out->status >= 200 && call->out->status < 300)

@@ -254,7 +254,6 @@ static void faults_look_to_a_client_as_they_are_named(void **state)
         {ONRAMP_FAULT_UNAVAILABLE, CURLE_OK, 503, 0},
         {ONRAMP_FAULT_ERROR, CURLE_OK, 500, 0},
         {ONRAMP_FAULT_EDGE, CURLE_OK, 429, 0},
-        {ONRAMP_FAULT_UNAUTHORIZED, CURLE_OK, 401, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct world w;
