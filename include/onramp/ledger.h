@@ -172,7 +172,9 @@ struct onramp_ledger_entry {
     int64_t attempted_at;            /* wall clock, ms, of the first attempt line with no outcome after it; 0 if none */
     int64_t last_attempted_at;       /* of the latest such line */
     bool open;                       /* an attempt has no outcome after it: its answer was lost with a crash */
-    bool settled;                    /* has an outcome that stands: not failed, not unknown, not open */
+    /* Has an outcome that stands, so the record is not sent again: not failed, not unknown, not open; and not invalid,
+     * since the file may have been corrected, and is judged anew by each run. */
+    bool settled;
     bool has_outcome;
     enum onramp_outcome outcome; /* the latest */
     bool adopted;

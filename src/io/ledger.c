@@ -103,10 +103,8 @@ static enum onramp_status repair(struct onramp_ledger *ledger, const struct onra
 
     ledger->size = replayed->whole + replayed->needs_newline;
     /* Only an empty file can have an entry that was never synced: the entry comes before the first line. */
-    if (ledger->size == 0)
-        failed = onramp_disk_sync_entry(&ledger->disk, ledger->path);
-    if (failed == 0)
-        failed = ledger->disk.sync(ledger->disk.self, ledger->fd);
+    failed = ledger->size == 0 ? onramp_disk_sync_entry(&ledger->disk, ledger->path)
+                               : ledger->disk.sync(ledger->disk.self, ledger->fd);
     if (failed != 0)
         return onramp_fail_sys(err, failed, "cannot sync ledger '%s'", ledger->path);
     ledger->synced = ledger->size;

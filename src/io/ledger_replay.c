@@ -118,13 +118,14 @@ static const char *misplaced(const struct replay *replay, const struct piece *pi
     bool sealed = line->kind == ONRAMP_LINE_SEALED;
 
     if (sealed && (line->synced > piece->offset || line->synced < replay->synced))
-        return "it was written to another place or file";
+        return "it was written to another place or file: restore it from a copy";
     if (is_run_line(line))
         return NULL;
     if (sealed != replay->sealed)
-        return sealed ? "it has a checksum, and its run line has none" : "its checksum is missing";
+        return sealed ? "it has a checksum, and its run line has none"
+                      : "its checksum is missing: only whole runs can do without";
     if (sealed && (run == NULL || current == NULL || strcmp(run, current) != 0))
-        return "it belongs to another run";
+        return "it belongs to another run: restore it from a copy";
     return NULL;
 }
 
@@ -214,7 +215,7 @@ static enum onramp_status replay_lines(struct replay *replay, struct onramp_repl
             out->needs_newline = !piece.newline;
             break;
         case ONRAMP_LINE_ALTERED:
-            return corrupt(replay, replay->reader->number, "its checksum does not match");
+            return corrupt(replay, replay->reader->number, "its checksum does not match: restore it from a copy");
         case ONRAMP_LINE_BROKEN:
             st = reject(replay, &piece);
             if (st == ONRAMP_OK)

@@ -325,7 +325,7 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     entry.open = false;
     entry.has_outcome = true;
     entry.outcome = outcome;
-    entry.settled = outcome != ONRAMP_FAILED && outcome != ONRAMP_UNKNOWN;
+    entry.settled = outcome != ONRAMP_FAILED && outcome != ONRAMP_UNKNOWN && outcome != ONRAMP_INVALID;
     entry.adopted = json_is_true(json_object_get(r->body, "adopted"));
     json_int_t status = json_integer_value(json_object_get(r->body, "status"));
     entry.status = status > 0 && status <= INT_MAX ? (int)status : 0;

@@ -246,7 +246,7 @@ static void an_attempt_is_open_until_its_outcome(void **state)
     onramp_ledger_close(ledger);
 }
 
-static void only_failed_and_unknown_are_not_settled(void **state)
+static void failed_unknown_and_invalid_are_not_settled(void **state)
 {
     (void)state;
     struct onramp_ledger *ledger = open_ledger();
@@ -259,7 +259,7 @@ static void only_failed_and_unknown_are_not_settled(void **state)
         if (i == ONRAMP_DUPLICATE)
             assert_null(e);
         else
-            assert_int_equal(e->settled, i != ONRAMP_FAILED && i != ONRAMP_UNKNOWN);
+            assert_int_equal(e->settled, i != ONRAMP_FAILED && i != ONRAMP_UNKNOWN && i != ONRAMP_INVALID);
     }
     onramp_ledger_close(ledger);
 }
@@ -673,6 +673,28 @@ static void a_file_that_vanished_or_was_replaced_stops_the_run(void **state)
     onramp_ledger_close(ledger);
 }
 
+/* The manual shows a ledger that was really written; it must be one. */
+static void the_example_in_the_manual_is_a_ledger(void **state)
+{
+    (void)state;
+    struct bytes manual = read_bytes(ONRAMP_SOURCE_DIR "/docs/ledger.md");
+    char *begins = strstr(manual.data, "```json\n{\"type\":\"run\"");
+    assert_non_null(begins);
+    begins += strlen("```json\n");
+    char *ends = strstr(begins, "```");
+    assert_non_null(ends);
+    write_bytes(ledger_path, begins, (size_t)(ends - begins));
+    free(manual.data);
+
+    struct onramp_ledger *ledger = open_ledger();
+    assert_int_equal(onramp_ledger_repaired(ledger), 0);
+    const struct onramp_ledger_entry *ada = entry(ledger, "ada@example.com");
+    assert_true(ada->settled && ada->adopted && ada->outcome == ONRAMP_CREATED);
+    const struct onramp_ledger_entry *grace = entry(ledger, "grace@example.com");
+    assert_true(grace->settled && !grace->adopted && grace->status == 201);
+    onramp_ledger_close(ledger);
+}
+
 #define LEDGER_TEST(name) cmocka_unit_test_setup(name, without_ledger)
 
 int main(void)
@@ -684,7 +706,7 @@ int main(void)
         LEDGER_TEST(clips_what_has_no_bound_and_leaves_out_impossible_identifiers),
         LEDGER_TEST(refuses_settings_that_are_no_object),
         LEDGER_TEST(an_attempt_is_open_until_its_outcome),
-        LEDGER_TEST(only_failed_and_unknown_are_not_settled),
+        LEDGER_TEST(failed_unknown_and_invalid_are_not_settled),
         LEDGER_TEST(an_outcome_replaces_all_that_the_former_said),
         LEDGER_TEST(the_evidence_of_attempts_in_doubt_comes_back),
         LEDGER_TEST(what_was_refused_here_hides_nothing_the_tenant_knows),
@@ -698,6 +720,7 @@ int main(void)
         LEDGER_TEST(what_is_no_regular_file_is_refused_at_once),
         LEDGER_TEST(a_symbolic_link_is_followed_even_to_a_new_file),
         LEDGER_TEST(a_read_only_file_or_directory_is_named),
+        LEDGER_TEST(the_example_in_the_manual_is_a_ledger),
         LEDGER_TEST(a_file_that_vanished_or_was_replaced_stops_the_run),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
