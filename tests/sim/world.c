@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,6 +345,36 @@ static void close_transport(void *self)
     (void)self;
 }
 
+/* ---- randomness ---- */
+
+/* A system call for each character of each password is most of such a test's time; and from a seed, it replays. */
+static struct onramp_rng passwords;
+
+static const char *seeded_name(void)
+{
+    return "seeded, for simulations";
+}
+
+static uint32_t seeded_random(void)
+{
+    return (uint32_t)(onramp_rng_next(&passwords) >> 32);
+}
+
+static void seeded_buf(void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        ((unsigned char *)bytes)[i] = (unsigned char)(onramp_rng_next(&passwords) >> 56);
+}
+
+static void seed_passwords(uint64_t seed)
+{
+    static struct randombytes_implementation seeded = {
+        .implementation_name = seeded_name, .random = seeded_random, .buf = seeded_buf};
+    onramp_rng_init(&passwords, seed);
+    if (randombytes_set_implementation(&seeded) != 0)
+        abort();
+}
+
 /* ---- the world ---- */
 
 void world_init(struct world *w, const struct world_setup *setup)
@@ -354,6 +385,7 @@ void world_init(struct world *w, const struct world_setup *setup)
     w->setup = *setup;
     w->now = START;
     onramp_rng_init(&w->rng, setup->seed);
+    seed_passwords(setup->seed);
     w->transport = (struct onramp_transport){.ops = &ops, .self = w};
     w->disk = (struct onramp_disk){.self = w, .append = append, .sync = sync_file};
     double low = (double)setup->network.way_min, high = (double)setup->network.way_max;
