@@ -14,6 +14,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
+static char path[] = "/tmp/onramp-fuzz-source-XXXXXX";
+
+static void remove_file(void)
+{
+    (void)unlink(path);
+}
+
 static void require(bool holds, const char *what)
 {
     if (holds)
@@ -83,10 +90,11 @@ static void compare(const struct outcome *out, const char *bytes, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static char path[] = "/tmp/onramp-fuzz-source-XXXXXX";
     static int fd = -1;
-    if (fd < 0)
+    if (fd < 0) {
         fd = mkstemp(path);
+        (void)atexit(remove_file);
+    }
     require(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, bytes, size, 0) == (ssize_t)size, "there is a file");
 
     struct onramp_source source;
