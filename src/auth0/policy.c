@@ -244,18 +244,13 @@ static bool has_three_alike(const char *password)
     return false;
 }
 
-static bool is_alphanumeric(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool has_three_in_sequence(const char *password)
 {
     for (size_t i = 2; i < strlen(password); i++) {
         const char *c = password + i;
         int step = c[0] - c[-1];
-        if (is_alphanumeric(c[-2]) && is_alphanumeric(c[-1]) && is_alphanumeric(c[0]) && (step == 1 || step == -1) &&
-            c[-1] - c[-2] == step)
+        if (onramp_text_is_alphanumeric(c[-2]) && onramp_text_is_alphanumeric(c[-1]) &&
+            onramp_text_is_alphanumeric(c[0]) && (step == 1 || step == -1) && c[-1] - c[-2] == step)
             return true;
     }
     return false;

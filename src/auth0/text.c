@@ -22,6 +22,16 @@ char onramp_text_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+bool onramp_text_is_blank(char c)
+{
+    return (unsigned char)c <= ' ' || c == 0x7f;
+}
+
+bool onramp_text_is_alphanumeric(char c)
+{
+    return (c >= '0' && c <= '9') || (onramp_text_lower(c) >= 'a' && onramp_text_lower(c) <= 'z');
+}
+
 bool onramp_text_begins(const char *text, const char *prefix)
 {
     while (*prefix != '\0')

@@ -10,6 +10,8 @@
 size_t onramp_text_units(const char *text);
 
 char onramp_text_lower(char c);
+bool onramp_text_is_blank(char c);                             /* a space or a control character */
+bool onramp_text_is_alphanumeric(char c);                      /* ASCII letters and digits */
 bool onramp_text_begins(const char *text, const char *prefix); /* ASCII case aside */
 bool onramp_text_equal(const char *a, const char *b);          /* ASCII case aside */
 

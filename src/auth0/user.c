@@ -6,6 +6,8 @@
  */
 #include "auth0/user.h"
 
+#include "auth0/address.h"
+#include "auth0/suggest.h"
 #include "auth0/text.h"
 #include "onramp/transport.h"
 
@@ -85,16 +87,6 @@ static const char *const dropped[] = {
 enum { DROPPED = sizeof dropped / sizeof dropped[0], DROPPED_VERIFY_EMAIL = DROPPED - 1 };
 
 static const char *const import_only[] = {"password_hash", "custom_password_hash", "mfa_factors"};
-
-/* What people call things elsewhere. Near misses of the names themselves are found by their spelling. */
-static const struct {
-    const char *theirs, *ours;
-} synonyms[] = {
-    {"firstname", "given_name"}, {"forename", "given_name"},    {"lastname", "family_name"}, {"surname", "family_name"},
-    {"fullname", "name"},        {"displayname", "name"},       {"mail", "email"},           {"emailaddress", "email"},
-    {"phone", "phone_number"},   {"mobile", "phone_number"},    {"avatar", "picture"},       {"photo", "picture"},
-    {"login", "username"},       {"metadata", "user_metadata"}, {"id", "user_id"},
-};
 
 /* Names in app_metadata that Auth0 keeps for itself (documentation: metadata field names and data types). */
 static const char *const barred[] = {
@@ -187,91 +179,13 @@ static void read_identity(struct parse *p)
 
 /* ---- checks, one a kind of value ---- */
 
-static bool is_space_or_control(char c)
-{
-    return (unsigned char)c <= ' ' || c == 0x7f;
-}
-
-static bool is_alphanumeric(char c)
-{
-    return (c >= '0' && c <= '9') || (onramp_text_lower(c) >= 'a' && onramp_text_lower(c) <= 'z');
-}
-
-/* Bytes of a host name, internationalised ones included. */
-static bool is_label_byte(char c)
-{
-    return is_alphanumeric(c) || c == '-' || (unsigned char)c >= 0x80;
-}
-
-/* What is wrong with the part behind the '@', or NULL. */
-static const char *domain_problem(const char *domain)
-{
-    const char *label = domain;
-    size_t labels = 0;
-    for (;;) {
-        size_t size = 0;
-        while (is_label_byte(label[size]))
-            size++;
-        if (label[size] != '.' && label[size] != '\0')
-            return "has a character behind the '@' that no domain has";
-        if (size == 0)
-            return "has a dot too many behind the '@', or nothing there";
-        if (size > 63 || label[0] == '-' || label[size - 1] == '-')
-            return "has a domain that cannot exist";
-        labels++;
-        if (label[size] == '\0')
-            break;
-        label += size + 1;
-    }
-    if (labels < 2)
-        return "has no dot behind the '@'";
-    if (strlen(label) < 2 || strspn(label, "0123456789") == strlen(label))
-        return "has no top-level domain";
-    return NULL;
-}
-
-/* What is wrong with the part before the '@', or NULL. A quoted one is left to Auth0. */
-static const char *local_problem(const char *local)
-{
-    if (local[0] == '\0')
-        return "has nothing before the '@'";
-    if (onramp_text_units(local) > 64)
-        return "has more than 64 characters before the '@'";
-    if (local[0] == '"')
-        return NULL;
-    if (strchr(local, '@') != NULL)
-        return "has more than one '@'";
-    if (local[0] == '.' || local[strlen(local) - 1] == '.' || strstr(local, "..") != NULL)
-        return "has a dot too many before the '@'";
-    if (local[strcspn(local, "\"(),:;<>[\\]")] != '\0')
-        return "has a character before the '@' that no address has";
-    return NULL;
-}
-
-/* Auth0 wants a mailbox at a public domain; what goes beyond ASCII is left to it. */
-static const char *email_problem(const char *email, char *local)
-{
-    for (const char *c = email; *c != '\0'; c++)
-        if (is_space_or_control(*c))
-            return "has a space or a control character";
-    if (onramp_text_units(email) > 254)
-        return "has more than 254 characters";
-    const char *at = strrchr(email, '@');
-    if (at == NULL)
-        return "has no '@'";
-    memcpy(local, email, (size_t)(at - email));
-    local[at - email] = '\0';
-    const char *problem = local_problem(local);
-    return problem != NULL ? problem : domain_problem(at + 1);
-}
-
 static enum onramp_status check_email(struct parse *p, const struct property *property, json_t *value)
 {
     const char *email = json_string_value(value);
     p->memory->local_part = malloc(strlen(email) + 1);
     if (p->memory->local_part == NULL)
         return no_memory(p->err);
-    const char *problem = email_problem(email, p->memory->local_part);
+    const char *problem = onramp_address_problem(email, p->memory->local_part);
     char subject[SUBJECT_MAX];
     if (problem != NULL)
         return onramp_fail(p->err, ONRAMP_EINPUT, "'%s' is not an address like name@example.com: '%s' %s",
@@ -293,7 +207,7 @@ static enum onramp_status check_username(struct parse *p, const struct property 
     const char *username = json_string_value(value);
     char subject[SUBJECT_MAX];
     for (const char *c = username; *c != '\0'; c++)
-        if (!is_alphanumeric(*c) && strchr("@`^$!-#.+'~_;", *c) == NULL)
+        if (!onramp_text_is_alphanumeric(*c) && strchr("@`^$!-#.+'~_;", *c) == NULL)
             return onramp_fail(p->err, ONRAMP_EINPUT,
                                "username '%s' has a character that Auth0 does not take: letters a-z, digits and "
                                "@ ` ^ $ ! - # . + ' ~ _ ; are right",
@@ -325,7 +239,7 @@ static enum onramp_status check_user_id(struct parse *p, const struct property *
     if (bare[0] == '\0')
         return onramp_fail(p->err, ONRAMP_EINPUT, "user_id 'auth0|' has nothing behind the prefix");
     for (const char *c = bare; *c != '\0'; c++)
-        if (is_space_or_control(*c))
+        if (onramp_text_is_blank(*c))
             return onramp_fail(p->err, ONRAMP_EINPUT, "user_id '%s' has a space: Auth0 takes none",
                                quoted(subject, given));
     /* In bytes, which for the plain ids of this world are characters: answers and ledger have room for so many. */
@@ -340,9 +254,9 @@ static enum onramp_status check_picture(struct parse *p, const struct property *
     const char *host = onramp_text_begins(uri, "https://")  ? uri + 8
                        : onramp_text_begins(uri, "http://") ? uri + 7
                                                             : "";
-    bool sound = is_label_byte(host[0]) || host[0] == '[';
+    bool sound = onramp_text_is_alphanumeric(host[0]) || (unsigned char)host[0] >= 0x80 || host[0] == '[';
     for (const char *c = uri; *c != '\0'; c++)
-        if (is_space_or_control(*c) || strchr("\"<>\\^`{|}", *c) != NULL)
+        if (onramp_text_is_blank(*c) || strchr("\"<>\\^`{|}", *c) != NULL)
             sound = false;
     char subject[SUBJECT_MAX];
     if (!sound)
@@ -392,70 +306,14 @@ static enum onramp_status check_nothing(struct parse *p, const struct property *
 
 /* ---- names that Auth0 does not know ---- */
 
-/* Lower case, without what separates words. */
-static void fold(char out[40], const char *name)
-{
-    size_t used = 0;
-    for (; *name != '\0' && used < 39; name++)
-        if (strchr("_- .", *name) == NULL)
-            out[used++] = onramp_text_lower(*name);
-    out[used] = '\0';
-}
-
-/* Edit distance, where two neighbours that changed places count once. Both have less than 40 characters. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t rows[3][40];
-    size_t *before = rows[0], *last = rows[1], *row = rows[2];
-    size_t width = strlen(b);
-    for (size_t j = 0; j <= width; j++)
-        last[j] = j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        row[0] = i;
-        for (size_t j = 1; j <= width; j++) {
-            size_t best = last[j - 1] + (a[i - 1] != b[j - 1]);
-            if (last[j] + 1 < best)
-                best = last[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            row[j] = best;
-        }
-        size_t *spare = before;
-        before = last;
-        last = row;
-        row = spare;
-    }
-    return last[width];
-}
-
-static const char *meant(const char *key)
-{
-    char folded[40], known[40];
-    fold(folded, key);
-    for (size_t i = 0; i < COUNT(synonyms); i++)
-        if (strcmp(folded, synonyms[i].theirs) == 0)
-            return synonyms[i].ours;
-
-    const char *nearest = NULL;
-    size_t best = 3; /* more than two slips are another word, and more than a third of it too */
-    for (size_t i = 0; i < COUNT(properties); i++) {
-        fold(known, properties[i].name);
-        size_t slips = distance(folded, known);
-        if (slips < best && slips <= strlen(known) / 3) {
-            best = slips;
-            nearest = properties[i].name;
-        }
-    }
-    return nearest;
-}
-
 static enum onramp_status refuse_unknown(struct parse *p, const char *key)
 {
     char subject[SUBJECT_MAX];
     quoted(subject, key);
-    const char *suggestion = meant(key);
+    const char *known[COUNT(properties) + 1] = {0};
+    for (size_t i = 0; i < COUNT(properties); i++)
+        known[i] = properties[i].name;
+    const char *suggestion = onramp_suggest(key, known);
     if (suggestion != NULL)
         return onramp_fail(p->err, ONRAMP_EINPUT, "unknown property '%s': did you mean '%s'?", subject, suggestion);
     return onramp_fail(p->err, ONRAMP_EINPUT,

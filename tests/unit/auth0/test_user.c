@@ -227,6 +227,7 @@ static void knows_an_address_when_it_sees_one(void **state)
         "jürgen@exämple.de",
         "用户@例子.广告",
         "a@xn--e1aybc.xn--p1ai",
+        "a@人人人人人人人人人人人人人人人人人人人人人人人人人人人人人人.org",
         "!#$%&'*+-/=?^_`{|}~@b.org",
         "\\\"a.,b\\\"@b.org",
     };
@@ -245,6 +246,7 @@ static void knows_an_address_when_it_sees_one(void **state)
         {"a@b..org", "a dot too many behind"},
         {"a@b.org.", "a dot too many behind"},
         {"a@-b.org", "domain that cannot exist"},
+        {"a@dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd.org", "domain that cannot exist"},
         {"a@b_c.org", "no domain has"},
         {"a@[127.0.0.1]", "no domain has"},
         {"a@10.0.0.1", "no top-level domain"},
