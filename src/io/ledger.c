@@ -220,8 +220,11 @@ static struct body body_of(const char *type)
     return body;
 }
 
+/* Of a line between begin and close. A ledger that broke, in begin maybe, must be able to say so. */
 static struct body body_of_run(const struct onramp_ledger *ledger, const char *type)
 {
+    assert(ledger->fd >= 0);
+    assert(ledger->running || ledger->broken.status != ONRAMP_OK);
     struct body body = body_of(type);
     add(&body, "run", json_string(onramp_state_run(ledger->state)));
     return body;
@@ -354,16 +357,9 @@ enum onramp_status onramp_ledger_begin(struct onramp_ledger *ledger, const struc
     return st == ONRAMP_OK ? onramp_ledger_sync(ledger, err) : st;
 }
 
-/* Between begin and close. A ledger that broke, in begin maybe, must be able to say so. */
-static bool may_write(const struct onramp_ledger *ledger)
-{
-    return ledger->fd >= 0 && (ledger->running || ledger->broken.status != ONRAMP_OK);
-}
-
 enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger, const struct onramp_ledger_attempt *attempt,
                                          struct onramp_error *err)
 {
-    assert(may_write(ledger));
     assert(attempt->attempt >= 1);
     struct body body = body_of_run(ledger, "attempt");
     add_number(&body, "record", attempt->record);
@@ -380,7 +376,6 @@ enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger, const str
 enum onramp_status onramp_ledger_outcome(struct onramp_ledger *ledger, const struct onramp_ledger_outcome *outcome,
                                          struct onramp_error *err)
 {
-    assert(may_write(ledger));
     struct body body = body_of_run(ledger, "outcome");
     add_number(&body, "record", outcome->record);
     add_identity(&body, &outcome->identity);
@@ -402,7 +397,6 @@ enum onramp_status onramp_ledger_outcome(struct onramp_ledger *ledger, const str
 enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger, const struct onramp_ledger_end *end,
                                      struct onramp_error *err)
 {
-    assert(may_write(ledger));
     assert(end->seconds >= 0 && end->seconds < 1e12);
     enum onramp_status st = onramp_ledger_sync(ledger, err);
     if (st != ONRAMP_OK)

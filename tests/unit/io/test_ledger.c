@@ -611,8 +611,20 @@ static void a_symbolic_link_is_followed_even_to_a_new_file(void **state)
     assert_int_equal(unlink(target), 0);
 }
 
-/* Root may write anywhere, so this is tried as somebody else. The child's exit code is the number of the check
- * that failed. */
+/* What `body` returns in a process of its own: the number of the check that failed. */
+static int exit_of(int (*body)(void))
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(body());
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Root may write anywhere, so this is tried as somebody else. */
 static int try_without_rights(void)
 {
     struct onramp_ledger *ledger = NULL;
@@ -638,15 +650,32 @@ static void a_read_only_file_or_directory_is_named(void **state)
     onramp_ledger_close(ledger);
     assert_int_equal(chmod(ledger_path, 0444), 0);
     assert_int_equal(chmod(test_directory, 0555), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0)
-        _exit(try_without_rights());
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
+    int failed = exit_of(try_without_rights);
     assert_int_equal(chmod(test_directory, 0755), 0);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(failed, 0);
+}
+
+static int try_as_another(void)
+{
+    struct onramp_ledger *ledger = NULL;
+    if (setuid(65534) != 0)
+        return 1;
+    if (onramp_ledger_open(&ledger, ledger_path, &quick_disk, NULL) != ONRAMP_OK)
+        return 2;
+    return onramp_ledger_exposed(ledger) ? 0 : 3;
+}
+
+static void a_wider_mode_that_cannot_be_tightened_is_told(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* only root can become another user, who may write the file but does not own it */
+    struct onramp_ledger *ledger = open_ledger();
+    begin(ledger, "r1");
+    onramp_ledger_close(ledger);
+    assert_int_equal(chmod(ledger_path, 0666), 0);
+    assert_int_equal(chmod(test_directory, 0755), 0);
+    assert_int_equal(exit_of(try_as_another), 0);
 }
 
 static void a_file_that_vanished_or_was_replaced_stops_the_run(void **state)
@@ -720,6 +749,7 @@ int main(void)
         LEDGER_TEST(what_is_no_regular_file_is_refused_at_once),
         LEDGER_TEST(a_symbolic_link_is_followed_even_to_a_new_file),
         LEDGER_TEST(a_read_only_file_or_directory_is_named),
+        LEDGER_TEST(a_wider_mode_that_cannot_be_tightened_is_told),
         LEDGER_TEST(the_example_in_the_manual_is_a_ledger),
         LEDGER_TEST(a_file_that_vanished_or_was_replaced_stops_the_run),
     };
