@@ -120,11 +120,13 @@ void onramp_respond_oauth(struct onramp_call *call, int status, const char *erro
 /* Is `name` in the comma-separated `list`? */
 static bool listed(const char *list, const char *name)
 {
-    size_t size = strlen(name);
-    for (const char *at = list; *at != '\0';
-         at += at[strcspn(at, ",")] == ',' ? strcspn(at, ",") + 1 : strcspn(at, ","))
-        if (strcspn(at, ",") == size && strncmp(at, name, size) == 0)
+    size_t wanted = strlen(name);
+    while (*list != '\0') {
+        size_t size = strcspn(list, ",");
+        if (size == wanted && strncmp(list, name, size) == 0)
             return true;
+        list += size + (list[size] == ',');
+    }
     return false;
 }
 

@@ -52,7 +52,7 @@ static const char *text_of(const json_t *body, const char *name)
     return json_string_value(json_object_get(body, name));
 }
 
-/* Lower case in place in the body, as Auth0 stores it. False for want of memory. */
+/* A member of the body in lower case, as Auth0 stores it. False for want of memory. */
 static bool fold(json_t *body, const char *name)
 {
     const char *text = text_of(body, name);
