@@ -20,8 +20,9 @@
  * A file whose first line is no run line is not a ledger and is never changed, unless
  * it is nothing but the beginning of our own first line, or zeros, as a crash leaves.
  *
- * Lines are of the types run, attempt, outcome, invite and end, as docs/ledger.md describes. Texts from outside
- * are clipped, and bytes that are not UTF-8 replaced by '?'. No token, password or link is ever written to it.
+ * Lines are of the types run, attempt, outcome, invite, role, member, undo and end, as docs/ledger.md describes. Texts
+ * from outside are clipped, and bytes that are not UTF-8 replaced by '?'. No token, password or link is ever written to
+ * it.
  */
 #ifndef ONRAMP_LEDGER_H
 #define ONRAMP_LEDGER_H
@@ -88,6 +89,7 @@ struct onramp_ledger_run {
     uint64_t input_records;
     const char *domain, *connection;
     const char *settings; /* a JSON object of the settings in force, without secrets */
+    const char *command;  /* "invite" …; NULL for an upload, whose line says nothing of it */
 };
 
 /*
@@ -103,6 +105,10 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_begin(struct onramp
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_match(const struct onramp_ledger *ledger,
                                                                    const struct onramp_ledger_run *run,
                                                                    struct onramp_error *err);
+
+/* Of the latest run: what another command takes over from it. Borrowed strings; without at, settings and command. False
+ * if there was none. */
+ONRAMP_API bool onramp_ledger_last(const struct onramp_ledger *ledger, struct onramp_ledger_run *out);
 
 /* Lines may be written between begin and close, to a ledger that was opened for writing. All may fail with ONRAMP_EIO
  * or ONRAMP_ENOMEM. */
@@ -138,6 +144,50 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_outcome(struct onra
                                                                      const struct onramp_ledger_outcome *outcome,
                                                                      struct onramp_error *err);
 
+/*
+ * What is done for a user once it is there. Each deed has a line type of its own.
+ */
+enum onramp_deed {
+    ONRAMP_DEED_INVITE, /* subject: "ticket" or "email" */
+    ONRAMP_DEED_ROLE,   /* subject: the role's id */
+    ONRAMP_DEED_MEMBER, /* subject: the organization's id */
+    ONRAMP_DEED_UNDO,   /* the user is deleted; subject: NULL */
+    ONRAMP_DEEDS
+};
+
+enum onramp_deed_state {
+    ONRAMP_DEED_NONE,    /* no line */
+    ONRAMP_DEED_SENDING, /* on disk before its request leaves; nothing more is known if this is the last line */
+    ONRAMP_DEED_DONE,
+    ONRAMP_DEED_REFUSED, /* for good */
+    ONRAMP_DEED_FAILED,  /* given up after transient failures, surely not done */
+    ONRAMP_DEED_UNKNOWN, /* its answer was lost */
+    ONRAMP_DEED_STATES
+};
+/* "sending", "done" …, as `outcome` says it. */
+ONRAMP_API const char *onramp_deed_state_name(enum onramp_deed_state state);
+
+struct onramp_ledger_deed {
+    int64_t at;
+    enum onramp_deed kind;
+    const char *subject; /* borrowed; NULL for an undo */
+    enum onramp_deed_state state;
+    int status;                       /* HTTP; 0 where not known */
+    const char *error_code, *message; /* NULL where not known */
+};
+
+struct onramp_ledger_entry;
+
+/*
+ * Write a deed for the user of `entry`, which is one of this ledger's. An undo that is done takes the user out of the
+ * ledger's mind: the entry is left as if nothing had ever been sent, but for `undone`. One that is being sent, or whose
+ * answer was lost, leaves it open: the next upload asks whether the user is there.
+ */
+ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_deed(struct onramp_ledger *ledger,
+                                                                  const struct onramp_ledger_entry *entry,
+                                                                  const struct onramp_ledger_deed *deed,
+                                                                  struct onramp_error *err);
+
 struct onramp_ledger_end {
     int64_t at;
     const char *reason; /* "finished", "interrupted", "gave up", "stopped: …" */
@@ -168,7 +218,7 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_sync(struct onramp_
 struct onramp_ledger_entry {
     uint64_t record;                 /* as of its latest line */
     struct onramp_identity identity; /* user_id only where there is no other identifier */
-    uint32_t attempts;               /* attempt lines */
+    uint32_t attempts;               /* attempt lines, since an undo if there was one */
     int64_t attempted_at;            /* wall clock, ms, of the first attempt line with no outcome after it; 0 if none */
     int64_t last_attempted_at;       /* of the latest such line */
     bool open;                       /* an attempt has no outcome after it: its answer was lost with a crash */
@@ -183,7 +233,15 @@ struct onramp_ledger_entry {
     const char *user_id, *error_code, *message, *correlation_id;
     const char *chosen_id; /* of the latest attempt that had one; NULL if none */
     int64_t tenant_date;   /* of the first attempt since the last outcome other than unknown; 0 if none or not known */
+    bool undone;           /* was created, and deleted by an undo since */
+    /* The latest line of each deed for this user, without its texts; for a user that was created anew, its own. */
+    const struct onramp_ledger_deed *deeds;
+    size_t deed_count;
 };
+
+/* `subject` NULL for an undo. */
+ONRAMP_API enum onramp_deed_state onramp_ledger_deed_state(const struct onramp_ledger_entry *entry,
+                                                           enum onramp_deed kind, const char *subject);
 
 /* NULL if the ledger has no line about it, or only such ones as make entries of their own. Matched by
  * onramp_identity_primary(). */

@@ -61,6 +61,12 @@ const char *onramp_outcome_name(enum onramp_outcome outcome)
     return "?";
 }
 
+const char *onramp_deed_state_name(enum onramp_deed_state state)
+{
+    static const char *const names[ONRAMP_DEED_STATES] = {"none", "sending", "done", "refused", "failed", "unknown"};
+    return names[state];
+}
+
 /* Opening */
 
 /* A ledger with its file open, locked if it is to be written, and nothing read yet. */
@@ -351,6 +357,7 @@ enum onramp_status onramp_ledger_begin(struct onramp_ledger *ledger, const struc
     add_text(&body, "domain", run->domain, NAME_MAX_BYTES);
     add_text(&body, "connection", run->connection, NAME_MAX_BYTES);
     add(&body, "settings", settings);
+    add_text(&body, "command", run->command, CODE_MAX);
     body.failed = body.failed || input.failed;
     st = write_line(ledger, &body, err);
     ledger->running = ledger->running || st == ONRAMP_OK;
@@ -394,6 +401,27 @@ enum onramp_status onramp_ledger_outcome(struct onramp_ledger *ledger, const str
     return write_line(ledger, &body, err);
 }
 
+enum onramp_status onramp_ledger_deed(struct onramp_ledger *ledger, const struct onramp_ledger_entry *entry,
+                                      const struct onramp_ledger_deed *deed, struct onramp_error *err)
+{
+    assert(may_write(ledger));
+    assert(deed->state > ONRAMP_DEED_NONE && deed->state < ONRAMP_DEED_STATES);
+    assert((deed->subject != NULL) == (onramp_deed_member(deed->kind) != NULL));
+    struct body body = body_of_run(ledger, onramp_deed_type(deed->kind));
+    add_number(&body, "record", entry->record);
+    add_identity(&body, &entry->identity);
+    add_text(&body, "user_id", entry->user_id, USER_ID_MAX); /* in place of the record's own */
+    if (deed->subject != NULL)
+        add_text(&body, onramp_deed_member(deed->kind), deed->subject, CODE_MAX);
+    add(&body, "outcome", json_string(onramp_deed_state_name(deed->state)));
+    add_at(&body, deed->at);
+    if (deed->status != 0)
+        add(&body, "status", json_integer(deed->status));
+    add_text(&body, "error_code", deed->error_code, CODE_MAX);
+    add_text(&body, "message", deed->message, MESSAGE_MAX);
+    return write_line(ledger, &body, err);
+}
+
 enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger, const struct onramp_ledger_end *end,
                                      struct onramp_error *err)
 {
@@ -416,6 +444,11 @@ enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger, const struct 
 }
 
 /* Asking */
+
+bool onramp_ledger_last(const struct onramp_ledger *ledger, struct onramp_ledger_run *out)
+{
+    return onramp_state_last(ledger->state, out);
+}
 
 const struct onramp_ledger_entry *onramp_ledger_find(const struct onramp_ledger *ledger,
                                                      const struct onramp_identity *identity)

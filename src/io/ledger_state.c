@@ -16,11 +16,14 @@
 struct node {
     struct onramp_ledger_entry entry;
     char *strings; /* the entry's, in one block */
+    struct onramp_ledger_deed *deeds;
+    size_t deed_room;
     char key[];
 };
 
 struct past_run {
     const char *run, *path, *sha256, *domain, *connection;
+    uint64_t records;
     char *strings; /* all of them, in one block */
 };
 
@@ -51,6 +54,13 @@ enum onramp_status onramp_state_new(struct onramp_state **out, struct onramp_err
     return ONRAMP_OK;
 }
 
+static void forget_deeds(struct node *node)
+{
+    for (size_t i = 0; i < node->entry.deed_count; i++)
+        free((char *)node->deeds[i].subject);
+    node->entry.deed_count = 0;
+}
+
 void onramp_state_free(struct onramp_state *state)
 {
     if (state == NULL)
@@ -58,6 +68,8 @@ void onramp_state_free(struct onramp_state *state)
     for (size_t i = 0; i < state->run_count; i++)
         free(state->runs[i].strings);
     for (size_t i = 0; i < state->count; i++) {
+        forget_deeds(state->order[i]);
+        free(state->order[i]->deeds);
         free(state->order[i]->strings);
         free(state->order[i]);
     }
@@ -274,6 +286,7 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
     bool in_doubt = entry.open || (entry.has_outcome && entry.outcome == ONRAMP_UNKNOWN);
     if (!in_doubt)
         entry.tenant_date = json_integer_value(json_object_get(r->body, "tenant_date"));
+    entry.undone = false;
     entry.attempts++;
     entry.attempted_at = entry.open ? entry.attempted_at : at;
     entry.last_attempted_at = at;
@@ -297,6 +310,21 @@ static bool stands_apart(const struct onramp_ledger_entry *entry, enum onramp_ou
     return outcome == ONRAMP_INVALID && may_be_there;
 }
 
+/* An outcome ends an undo that was under way, and what was done for a user is not done for another one. */
+static void review_deeds(struct node *node, enum onramp_outcome outcome, const char *user_id)
+{
+    if (node == NULL)
+        return;
+    const char *before = node->entry.user_id;
+    if (outcome == ONRAMP_CREATED && (before == NULL || user_id == NULL || strcmp(before, user_id) != 0))
+        forget_deeds(node);
+    size_t kept = 0;
+    for (size_t i = 0; i < node->entry.deed_count; i++)
+        if (node->deeds[i].kind != ONRAMP_DEED_UNDO)
+            node->deeds[kept++] = node->deeds[i];
+    node->entry.deed_count = kept;
+}
+
 static enum onramp_status apply_outcome(struct onramp_state *state, struct reading *r)
 {
     uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
@@ -313,11 +341,16 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
         (void)snprintf(apart, sizeof apart, "%s:%" PRIu64 ":%.*s", onramp_outcome_name(outcome), record,
                        ONRAMP_IDENTITY_KEY_MAX, key);
         memcpy(key, apart, sizeof key);
-        entry = entry_of(state, key);
     }
 
+    const char *user_id = optional_text(r, "user_id");
+    if (user_id != NULL && strchr(user_id, '|') == NULL)
+        user_id = NULL;
+    review_deeds(lookup(state, key), outcome, user_id);
+    entry = entry_of(state, key);
     entry.record = record;
     entry.identity = identity;
+    entry.undone = false;
     entry.attempted_at = 0;
     entry.last_attempted_at = 0;
     if (outcome != ONRAMP_UNKNOWN)
@@ -329,13 +362,110 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     entry.adopted = json_is_true(json_object_get(r->body, "adopted"));
     json_int_t status = json_integer_value(json_object_get(r->body, "status"));
     entry.status = status > 0 && status <= INT_MAX ? (int)status : 0;
-    const char *user_id = optional_text(r, "user_id");
-    entry.user_id = user_id != NULL && strchr(user_id, '|') != NULL ? user_id : NULL;
+    entry.user_id = user_id;
     entry.error_code = optional_text(r, "error_code");
     entry.message = optional_text(r, "message");
     if (optional_text(r, "correlation_id") != NULL)
         entry.correlation_id = optional_text(r, "correlation_id");
     return store(state, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
+}
+
+const char *onramp_deed_type(enum onramp_deed kind)
+{
+    static const char *const types[ONRAMP_DEEDS] = {"invite", "role", "member", "undo"};
+    return types[kind];
+}
+
+const char *onramp_deed_member(enum onramp_deed kind)
+{
+    static const char *const members[ONRAMP_DEEDS] = {"by", "role", "organization", NULL};
+    return members[kind];
+}
+
+static bool same_subject(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+enum onramp_deed_state onramp_ledger_deed_state(const struct onramp_ledger_entry *entry, enum onramp_deed kind,
+                                                const char *subject)
+{
+    for (size_t i = 0; i < entry->deed_count; i++)
+        if (entry->deeds[i].kind == kind && same_subject(entry->deeds[i].subject, subject))
+            return entry->deeds[i].state;
+    return ONRAMP_DEED_NONE;
+}
+
+static enum onramp_deed_state read_deed_state(struct reading *r)
+{
+    const char *name = optional_text(r, "outcome");
+    for (int i = ONRAMP_DEED_NONE + 1; name != NULL && i < ONRAMP_DEED_STATES; i++)
+        if (strcmp(name, onramp_deed_state_name((enum onramp_deed_state)i)) == 0)
+            return (enum onramp_deed_state)i;
+    fault(r, "outcome", "sending, done, refused, failed or unknown");
+    return ONRAMP_DEED_UNKNOWN;
+}
+
+/* The deed's latest line takes the place of an earlier one. False: no memory. */
+static bool keep_deed(struct node *node, const struct onramp_ledger_deed *deed)
+{
+    size_t at = 0, count = node->entry.deed_count;
+    while (at < count && !(node->deeds[at].kind == deed->kind && same_subject(node->deeds[at].subject, deed->subject)))
+        at++;
+    if (at == node->deed_room) {
+        size_t room = at > 0 ? at * 2 : 2;
+        struct onramp_ledger_deed *deeds = realloc(node->deeds, room * sizeof *deeds);
+        if (deeds == NULL)
+            return false;
+        node->entry.deeds = node->deeds = deeds;
+        node->deed_room = room;
+    }
+    const char *subject = at < count ? node->deeds[at].subject : NULL;
+    if (at == count && deed->subject != NULL && (subject = strdup(deed->subject)) == NULL)
+        return false;
+    node->deeds[at] = *deed;
+    node->deeds[at].subject = subject;
+    node->entry.deed_count = at == count ? count + 1 : count;
+    return true;
+}
+
+/* The user is gone, so what is known of it says nothing about the next one of this name. */
+static bool forget_user(struct onramp_state *state, const char *key, struct node *node)
+{
+    forget_deeds(node);
+    struct onramp_ledger_entry rest = {
+        .record = node->entry.record, .identity = node->entry.identity, .undone = true, .deeds = node->deeds};
+    return store(state, key, rest);
+}
+
+static enum onramp_status apply_deed(struct onramp_state *state, struct reading *r, enum onramp_deed kind)
+{
+    uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
+    const char *member = onramp_deed_member(kind);
+    struct onramp_ledger_deed deed = {.at = read_at(r),
+                                      .kind = kind,
+                                      .state = read_deed_state(r),
+                                      .subject = member != NULL ? read_text(r, r->body, member) : NULL};
+    if (r->faulty)
+        return ONRAMP_ECORRUPT;
+    char key[KEY_MAX];
+    struct onramp_identity identity = read_identity(r);
+    key_of(&identity, record, key);
+    struct node *node = lookup(state, key);
+    if (node == NULL)
+        return ONRAMP_OK; /* about a user that this ledger knows nothing of */
+    if (kind == ONRAMP_DEED_UNDO && deed.state == ONRAMP_DEED_DONE)
+        return forget_user(state, key, node) ? ONRAMP_OK : out_of_memory(r->err);
+    if (!keep_deed(node, &deed))
+        return out_of_memory(r->err);
+    if (kind == ONRAMP_DEED_UNDO) {
+        struct onramp_ledger_entry *entry = &node->entry;
+        entry->open = deed.state == ONRAMP_DEED_SENDING || deed.state == ONRAMP_DEED_UNKNOWN;
+        entry->attempted_at = entry->last_attempted_at = entry->open ? deed.at : 0;
+        entry->settled =
+            !entry->open && entry->has_outcome && entry->outcome != ONRAMP_FAILED && entry->outcome != ONRAMP_UNKNOWN;
+    }
+    return ONRAMP_OK;
 }
 
 static enum onramp_status apply_run(struct onramp_state *state, struct reading *r)
@@ -352,6 +482,8 @@ static enum onramp_status apply_run(struct onramp_state *state, struct reading *
                             .sha256 = read_text(r, input, "sha256"),
                             .domain = read_text(r, r->body, "domain"),
                             .connection = read_text(r, r->body, "connection")};
+    json_int_t records = json_integer_value(json_object_get(input, "records"));
+    past.records = records > 0 ? (uint64_t)records : 0;
     if (r->faulty)
         return ONRAMP_ECORRUPT;
 
@@ -384,12 +516,29 @@ enum onramp_status onramp_state_apply(struct onramp_state *state, const json_t *
         return apply_attempt(state, &r);
     if (strcmp(r.type, "outcome") == 0)
         return apply_outcome(state, &r);
+    for (int kind = 0; kind < ONRAMP_DEEDS; kind++)
+        if (strcmp(r.type, onramp_deed_type((enum onramp_deed)kind)) == 0)
+            return apply_deed(state, &r, (enum onramp_deed)kind);
     return ONRAMP_OK;
 }
 
 const char *onramp_state_run(const struct onramp_state *state)
 {
     return state->run_count > 0 ? state->runs[state->run_count - 1].run : NULL;
+}
+
+bool onramp_state_last(const struct onramp_state *state, struct onramp_ledger_run *out)
+{
+    if (state->run_count == 0)
+        return false;
+    const struct past_run *last = &state->runs[state->run_count - 1];
+    *out = (struct onramp_ledger_run){.run = last->run,
+                                      .input_path = last->path,
+                                      .input_sha256 = last->sha256,
+                                      .input_records = last->records,
+                                      .domain = last->domain,
+                                      .connection = last->connection};
+    return true;
 }
 
 /* Host names know no case. */

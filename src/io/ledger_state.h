@@ -27,6 +27,13 @@ ONRAMP_NODISCARD enum onramp_status onramp_state_apply(struct onramp_state *stat
 /* The run that the latest run line began; NULL before the first. */
 const char *onramp_state_run(const struct onramp_state *state);
 
+/* Its input, domain and connection. False before the first. */
+bool onramp_state_last(const struct onramp_state *state, struct onramp_ledger_run *out);
+
+/* The `type` of a deed's line, and the member that names its subject; NULL if it has none. */
+const char *onramp_deed_type(enum onramp_deed kind);
+const char *onramp_deed_member(enum onramp_deed kind);
+
 /* Do the earlier runs allow this one? ONRAMP_EMISMATCH; `path` is the ledger's, for the text. */
 ONRAMP_NODISCARD enum onramp_status onramp_state_match(const struct onramp_state *state, const char *path,
                                                        const struct onramp_ledger_run *run, struct onramp_error *err);

@@ -1,0 +1,531 @@
+/*
+ * stage.c - from the ledger's users to errands, and from answers to the ledger's lines.
+ */
+#include "stage.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *onramp_result_name(enum onramp_result result)
+{
+    static const char *const names[ONRAMP_RESULTS] = {"done",    "missing", "moved",  "kept",
+                                                      "skipped", "refused", "failed", "unknown"};
+    return names[result];
+}
+
+bool onramp_stage_owns(const struct onramp_ledger_entry *entry)
+{
+    return entry->has_outcome && entry->outcome == ONRAMP_CREATED && entry->user_id != NULL;
+}
+
+bool onramp_stage_user_path(char *path, size_t room, const struct onramp_ledger_entry *entry, const char *tail)
+{
+    (void)snprintf(path, room, "/api/v2/users/");
+    if (!onramp_session_encode(path, room, entry->user_id) || strlen(path) + strlen(tail) >= room)
+        return false;
+    strcat(path, tail);
+    return true;
+}
+
+static void forget(struct onramp_errand *errand)
+{
+    free(errand->body);
+    onramp_secret_free(errand->link);
+    *errand = (struct onramp_errand){0};
+}
+
+/* ---- lines ---- */
+
+/* One for each user and subject of the errand that is not done already. */
+static void write_deeds(struct onramp_stage *s, const struct onramp_errand *errand, enum onramp_deed_state state,
+                        const struct onramp_reply *reply)
+{
+    enum onramp_status st = ONRAMP_OK;
+    struct onramp_ledger_deed deed = {.at = onramp_engine_wall(s->engine), .kind = s->kind->deed, .state = state};
+    if (reply != NULL) {
+        bool fine = state == ONRAMP_DEED_DONE;
+        deed.status = reply->status;
+        deed.error_code = !fine && reply->error_code[0] != '\0' ? reply->error_code : NULL;
+        deed.message = !fine && reply->message[0] != '\0' ? reply->message : NULL;
+    }
+    for (uint32_t i = 0; i < errand->count; i++)
+        for (size_t k = 0; k < s->subject_count && st == ONRAMP_OK; k++) {
+            deed.subject = s->subjects[k];
+            if (onramp_ledger_deed_state(errand->who[i], deed.kind, deed.subject) == ONRAMP_DEED_DONE)
+                continue;
+            st = onramp_ledger_deed(s->setup->ledger, errand->who[i], &deed, s->err);
+        }
+    if (st != ONRAMP_OK)
+        onramp_engine_fail(s->engine, ONRAMP_STOP_DISK, st);
+}
+
+/* What the ledger says of a result; NONE: nothing. */
+static enum onramp_deed_state state_of(const struct onramp_stage *s, const struct onramp_errand *errand,
+                                       enum onramp_result result)
+{
+    bool undo = s->kind->deed == ONRAMP_DEED_UNDO;
+    switch (result) {
+    case ONRAMP_RESULT_DONE:
+        return ONRAMP_DEED_DONE;
+    case ONRAMP_RESULT_MISSING:
+        return undo ? ONRAMP_DEED_DONE : ONRAMP_DEED_REFUSED;
+    case ONRAMP_RESULT_REFUSED:
+        return ONRAMP_DEED_REFUSED;
+    case ONRAMP_RESULT_FAILED:
+        return ONRAMP_DEED_FAILED;
+    case ONRAMP_RESULT_UNKNOWN:
+        return ONRAMP_DEED_UNKNOWN;
+    case ONRAMP_RESULT_MOVED:
+    case ONRAMP_RESULT_KEPT:
+        /* An earlier run may have left it open, and now it is known to be there. */
+        return undo && errand->who[0]->open ? ONRAMP_DEED_FAILED : ONRAMP_DEED_NONE;
+    case ONRAMP_RESULT_SKIPPED:
+    case ONRAMP_RESULTS:
+        break;
+    }
+    return ONRAMP_DEED_NONE;
+}
+
+/* ---- the end of an errand ---- */
+
+static void conclude(struct onramp_stage *s, const struct onramp_errand *errand, enum onramp_result result,
+                     const struct onramp_reply *reply, const char *message)
+{
+    const char *words = message != NULL ? message : reply != NULL ? reply->message : "";
+    s->summary->counts[result] += errand->count;
+    for (uint32_t i = 0; i < errand->count && s->setup->found != NULL; i++)
+        s->setup->found(s->setup->found_context, errand->who[i], result, words);
+    enum onramp_deed_state state = state_of(s, errand, result);
+    if (!s->kind->silent && state != ONRAMP_DEED_NONE && s->engine->stop != ONRAMP_STOP_DISK)
+        write_deeds(s, errand, state, reply);
+}
+
+void onramp_stage_finish(struct onramp_stage *s, uint32_t id, enum onramp_result result,
+                         const struct onramp_reply *reply, const char *message)
+{
+    struct onramp_errand *errand = &s->errands[id];
+    conclude(s, errand, result, reply, message);
+    if (result == ONRAMP_RESULT_FAILED || result == ONRAMP_RESULT_UNKNOWN) {
+        onramp_scheduler_abandon(s->engine->scheduler, id, s->engine->now);
+    } else {
+        onramp_scheduler_settle(s->engine->scheduler, id);
+        onramp_engine_progressed(s->engine);
+    }
+    forget(errand);
+}
+
+void onramp_stage_proceed(struct onramp_stage *s, uint32_t id)
+{
+    struct onramp_errand *errand = &s->errands[id];
+    errand->step++;
+    errand->failures = 0;
+    onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+}
+
+/* ---- feed: from the ledger ---- */
+
+/* One errand further; false when all have one. */
+static bool feed(void *self)
+{
+    struct onramp_stage *s = self;
+    if (s->todo_next == s->todo_count)
+        return false;
+    uint32_t id = 0;
+    while (s->errands[id].held)
+        id++;
+    assert(id < s->engine->job_count); /* the scheduler asks for food only while it has room */
+    struct onramp_errand *errand = &s->errands[id];
+    *errand = (struct onramp_errand){.held = true};
+    bool alone;
+    do {
+        alone = s->todo[s->todo_next].alone;
+        errand->who[errand->count++] = s->todo[s->todo_next++].entry;
+    } while (!alone && errand->count < s->kind->party && s->todo_next < s->todo_count && !s->todo[s->todo_next].alone);
+    onramp_scheduler_expect(s->engine->scheduler, s->todo_count - s->todo_next);
+    onramp_scheduler_add(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+    return true;
+}
+
+/* A request about several users was refused, maybe for one of them: each on its own. */
+static void split(struct onramp_stage *s, uint32_t id)
+{
+    struct onramp_errand *errand = &s->errands[id];
+    for (; errand->count > 1; errand->count--)
+        s->todo[s->todo_count++] = (struct onramp_task){.entry = errand->who[errand->count - 1], .alone = true};
+    onramp_scheduler_expect(s->engine->scheduler, s->todo_count - s->todo_next);
+    onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+}
+
+/* ---- depart: out to the tenant ---- */
+
+static enum onramp_status send_errand(struct onramp_stage *s, uint32_t id)
+{
+    struct onramp_errand *errand = &s->errands[id];
+    const struct onramp_target *target = s->setup->target;
+    char path[1100];
+    struct onramp_request request = {.bearer =
+                                         s->kind->scopes != NULL ? onramp_session_token(&s->engine->session) : NULL,
+                                     .timeout = target->timeout,
+                                     .custom_domain = s->kind->scopes != NULL ? target->custom_domain : NULL};
+    free(errand->body);
+    errand->body = NULL;
+    enum onramp_status st = s->kind->request(s, errand, path, sizeof path, &request);
+    if (st != ONRAMP_OK)
+        return st;
+    request.path = path;
+    request.content_type = errand->body != NULL ? "application/json" : NULL;
+    request.body = errand->body;
+    request.body_size = errand->body != NULL ? strlen(errand->body) : 0;
+    errand->sent = true;
+    return s->engine->transport->ops->send(s->engine->transport->self, id, &request, s->err);
+}
+
+static void write_ahead(struct onramp_stage *s, struct onramp_errand *errand)
+{
+    if (s->kind->silent || errand->open || !s->kind->ahead(errand))
+        return;
+    write_deeds(s, errand, ONRAMP_DEED_SENDING, NULL);
+    errand->open = true;
+}
+
+static void depart(void *self, const uint32_t *ids, uint32_t count)
+{
+    struct onramp_stage *s = self;
+    enum onramp_status st = ONRAMP_OK;
+    for (uint32_t i = 0; i < count; i++)
+        write_ahead(s, &s->errands[ids[i]]);
+    if (!s->kind->silent)
+        st = onramp_ledger_sync(s->setup->ledger, s->err);
+    for (uint32_t i = 0; i < count; i++) {
+        if (st == ONRAMP_OK)
+            st = send_errand(s, ids[i]);
+        if (st == ONRAMP_OK)
+            continue;
+        /* It was to leave and did not. */
+        onramp_engine_fail(s->engine, ONRAMP_STOP_DISK, st);
+        onramp_engine_turn_back(s->engine, ids[i]);
+        s->summary->unsent += s->errands[ids[i]].count;
+        forget(&s->errands[ids[i]]);
+    }
+}
+
+/* ---- land: what an answer means ---- */
+
+/* Surely not done: again, as often as is allowed. */
+static void try_again(struct onramp_stage *s, uint32_t id, const struct onramp_reply *reply)
+{
+    struct onramp_errand *errand = &s->errands[id];
+    if (errand->failures >= s->setup->target->max_attempts)
+        onramp_stage_finish(s, id, errand->doubt && errand->open ? ONRAMP_RESULT_UNKNOWN : ONRAMP_RESULT_FAILED, reply,
+                            NULL);
+    else
+        onramp_scheduler_later(s->engine->scheduler, id, s->kind->group(errand),
+                               errand->failures > 0 ? errand->failures : 1, s->engine->now);
+}
+
+void onramp_stage_doubt(struct onramp_stage *s, uint32_t id, const struct onramp_reply *reply)
+{
+    struct onramp_errand *errand = &s->errands[id];
+    errand->failures++;
+    errand->doubt = true;
+    if (s->kind->repeatable)
+        try_again(s, id, reply);
+    else
+        onramp_stage_finish(s, id, ONRAMP_RESULT_UNKNOWN, reply, NULL);
+}
+
+/* Refused in a way that every other request would be refused too. */
+static void land_stop(struct onramp_stage *s, uint32_t id, const struct onramp_reply *reply, enum onramp_stop stop,
+                      enum onramp_status status)
+{
+    const struct onramp_errand *errand = &s->errands[id];
+    (void)onramp_fail(s->err, status, "'%s' answered %d: %s%s%s", s->setup->target->domain, reply->status,
+                      reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
+    onramp_engine_fail(s->engine, stop, status);
+    onramp_stage_finish(s, id, errand->doubt && errand->open ? ONRAMP_RESULT_UNKNOWN : ONRAMP_RESULT_FAILED, reply,
+                        NULL);
+}
+
+static void land(void *self, const struct onramp_answer *given)
+{
+    struct onramp_stage *s = self;
+    uint32_t id = given->id;
+    struct onramp_errand *errand = &s->errands[id];
+    assert(id < s->engine->job_count && errand->held);
+    struct onramp_answer answer = *given;
+    struct onramp_reply reply;
+    if (s->kind->guard != NULL)
+        s->kind->guard(errand, &answer);
+    onramp_reply_parse(&reply, &answer, false);
+    onramp_engine_landed(s->engine, id, &reply);
+    onramp_session_log(&s->engine->session, ONRAMP_LOG_DEBUG, "%s, record %llu: %d %s (%.3f s)", s->kind->command,
+                       (unsigned long long)errand->who[0]->record, reply.status, reply.message,
+                       (double)(answer.received_at - answer.sent_at) / (double)ONRAMP_SECOND);
+    switch (reply.meaning) {
+    case ONRAMP_REPLY_DONE:
+    case ONRAMP_REPLY_NOT_FOUND:
+        s->kind->answered(s, id, &answer, &reply);
+        break;
+    case ONRAMP_REPLY_EXISTS:
+    case ONRAMP_REPLY_REJECTED:
+        if (errand->count > 1)
+            split(s, id);
+        else
+            onramp_stage_finish(s, id, ONRAMP_RESULT_REFUSED, &reply, NULL);
+        break;
+    case ONRAMP_REPLY_THROTTLED:
+        onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+        break;
+    case ONRAMP_REPLY_UNAUTHORIZED:
+        if (s->kind->scopes != NULL && onramp_session_unauthorized(&s->engine->session))
+            onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+        else
+            land_stop(s, id, &reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        break;
+    case ONRAMP_REPLY_FORBIDDEN:
+        land_stop(s, id, &reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        break;
+    case ONRAMP_REPLY_STOP:
+        land_stop(s, id, &reply, ONRAMP_STOP_REFUSED, ONRAMP_EREFUSED);
+        break;
+    case ONRAMP_REPLY_TRANSIENT:
+        errand->failures += answer.delivery != ONRAMP_UNSENT ? 1 : 0;
+        try_again(s, id, &reply);
+        break;
+    case ONRAMP_REPLY_UNCERTAIN:
+        onramp_stage_doubt(s, id, &reply);
+        break;
+    }
+}
+
+static void report(void *self)
+{
+    const struct onramp_stage *s = self;
+    const struct onramp_engine *e = s->engine;
+    if (e->observer->progress == NULL)
+        return;
+    struct onramp_progress p = {.records = s->summary->users,
+                                .before = s->summary->before,
+                                .settled = s->summary->before,
+                                .elapsed = e->now - s->began_at,
+                                .remaining = ONRAMP_NEVER,
+                                .reason = onramp_pacer_reason(e->pacer)};
+    for (int i = 0; i < ONRAMP_RESULTS; i++)
+        p.settled += s->summary->counts[i];
+    onramp_pacer_view(e->pacer, e->now, &p.pacer);
+    e->observer->progress(e->observer->context, &p);
+}
+
+/* ---- the beginning ---- */
+
+static bool collect(void *context, const struct onramp_ledger_entry *entry)
+{
+    struct onramp_stage *s = context;
+    if (!onramp_stage_owns(entry))
+        return true;
+    s->summary->users++;
+    if (!s->kind->wants(s, entry)) {
+        s->summary->before++;
+        return true;
+    }
+    s->todo[s->todo_count++] = (struct onramp_task){.entry = entry};
+    return true;
+}
+
+static bool count_entry(void *context, const struct onramp_ledger_entry *entry)
+{
+    (void)entry;
+    ++*(size_t *)context;
+    return true;
+}
+
+/* Whom there is something to do for. Twice the room, since a party may be split. */
+static enum onramp_status make_list(struct onramp_stage *s)
+{
+    size_t count = 0;
+    onramp_ledger_each(s->setup->ledger, count_entry, &count);
+    s->todo = calloc(2 * count + 1, sizeof *s->todo);
+    s->errands = calloc(s->engine->job_count, sizeof *s->errands);
+    if (s->todo == NULL || s->errands == NULL)
+        return onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory");
+    onramp_ledger_each(s->setup->ledger, collect, s);
+    return ONRAMP_OK;
+}
+
+static void name_run(struct onramp_stage *s)
+{
+    uint64_t a = onramp_rng_next(&s->engine->session.rng), b = onramp_rng_next(&s->engine->session.rng);
+    (void)snprintf(s->summary->run, sizeof s->summary->run, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
+                   (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+                   (unsigned long long)(b & UINT64_C(0xffffffffffff)));
+}
+
+/* The ledger is this tenant's, the token will do, and the run has its line. */
+static enum onramp_status begin(struct onramp_stage *s)
+{
+    struct onramp_ledger_run line;
+    struct onramp_ledger *ledger = s->setup->ledger;
+    if (!onramp_ledger_last(ledger, &line))
+        return onramp_fail(s->err, ONRAMP_EUSAGE, "the ledger has no run in it: there is nobody to %s",
+                           s->kind->command);
+    line.domain = s->setup->target->domain;
+    line.connection = s->setup->target->connection;
+    enum onramp_status st = onramp_ledger_match(ledger, &line, s->err);
+    if (st == ONRAMP_OK && s->kind->scopes != NULL && s->todo_count > 0)
+        st = onramp_session_authorize(&s->engine->session, s->kind->scopes, s->err);
+    if (st != ONRAMP_OK || s->kind->silent || s->todo_count == 0)
+        return st;
+    name_run(s);
+    line.run = s->summary->run;
+    line.at = onramp_engine_wall(s->engine);
+    line.settings = s->setup->settings_json;
+    line.command = s->kind->command;
+    return onramp_ledger_begin(ledger, &line, s->err);
+}
+
+/* ---- the end ---- */
+
+/* Errands that were waiting when the run stopped. */
+static void settle_rest(struct onramp_stage *s)
+{
+    for (uint32_t id = 0; id < s->engine->job_count; id++) {
+        struct onramp_errand *errand = &s->errands[id];
+        if (errand->held && errand->sent)
+            conclude(s, errand, errand->doubt && errand->open ? ONRAMP_RESULT_UNKNOWN : ONRAMP_RESULT_FAILED, NULL,
+                     s->engine->reason);
+        else if (errand->held)
+            s->summary->unsent += errand->count;
+        forget(errand);
+    }
+    s->summary->unsent += s->todo_count - s->todo_next;
+}
+
+static int exit_code(const struct onramp_stage *s)
+{
+    int code = s->summary->unsent > 0 ? 5 : 0;
+    switch (s->engine->stop) {
+    case ONRAMP_STOP_INTERRUPTED:
+        return 130;
+    case ONRAMP_STOP_UNAUTHORIZED:
+        return 4;
+    case ONRAMP_STOP_REFUSED:
+    case ONRAMP_STOP_INPUT:
+        return 3;
+    case ONRAMP_STOP_GAVE_UP:
+    case ONRAMP_STOP_DISK:
+        return 5;
+    case ONRAMP_STOP_NOT:
+        break;
+    }
+    for (int i = 0; i < ONRAMP_RESULTS; i++)
+        if (s->summary->counts[i] > 0 && s->kind->exits[i] > code)
+            code = s->kind->exits[i];
+    return code;
+}
+
+static void sum_up(struct onramp_stage *s)
+{
+    struct onramp_stage_summary *sum = s->summary;
+    struct onramp_pacer_view view;
+    onramp_pacer_view(s->engine->pacer, s->engine->now, &view);
+    sum->requests = view.sent - s->sent_before;
+    sum->throttled = view.throttled - s->throttled_before;
+    sum->seconds =
+        (double)(s->engine->transport->ops->now(s->engine->transport->self) - s->began_at) / (double)ONRAMP_SECOND;
+    sum->exit = exit_code(s);
+    (void)snprintf(sum->reason, sizeof sum->reason, "%s",
+                   s->engine->stop == ONRAMP_STOP_NOT ? "finished" : s->engine->reason);
+}
+
+static bool count_outcome(void *context, const struct onramp_ledger_entry *entry)
+{
+    struct onramp_ledger_end *line = context;
+    if (entry->has_outcome)
+        line->counts[entry->outcome]++;
+    return true;
+}
+
+/* The last line of the stage's own run: how the ledger stands now. */
+static enum onramp_status end(struct onramp_stage *s)
+{
+    struct onramp_ledger_end line = {.at = onramp_engine_wall(s->engine),
+                                     .reason = s->summary->reason,
+                                     .requests = s->summary->requests,
+                                     .throttled = s->summary->throttled,
+                                     .seconds = s->summary->seconds};
+    onramp_ledger_each(s->setup->ledger, count_outcome, &line);
+    return onramp_ledger_end(s->setup->ledger, &line, s->err);
+}
+
+static int early_exit(const struct onramp_stage *s, enum onramp_status status)
+{
+    if (s->engine->session.interrupted)
+        return 130;
+    switch (status) {
+    case ONRAMP_EAUTH:
+        return 4;
+    case ONRAMP_EREFUSED:
+    case ONRAMP_ENET:
+        return 3;
+    default:
+        return 2;
+    }
+}
+
+static enum onramp_status run_engine(struct onramp_stage *s)
+{
+    onramp_scheduler_expect(s->engine->scheduler, s->todo_count);
+    if (s->todo_count > 0)
+        onramp_engine_run(s->engine);
+    settle_rest(s);
+    sum_up(s);
+    if (s->summary->run[0] == '\0' || s->engine->stop == ONRAMP_STOP_DISK)
+        return s->engine->status;
+    struct onramp_error first = *s->err; /* what stopped the run says more than a ledger that fails at its end */
+    enum onramp_status st = end(s);
+    if (st != ONRAMP_OK)
+        s->summary->exit = 5;
+    else
+        *s->err = first;
+    return s->engine->status != ONRAMP_OK ? s->engine->status : st;
+}
+
+enum onramp_status onramp_stage_run(struct onramp_stage *s, struct onramp_engine *engine,
+                                    struct onramp_stage_summary *summary, struct onramp_error *err)
+{
+    static const struct onramp_engine_ops ops = {.feed = feed, .depart = depart, .land = land, .report = report};
+    struct onramp_error own = {0};
+    enum onramp_status st;
+    *summary = (struct onramp_stage_summary){0};
+    s->summary = summary;
+    s->err = err != NULL ? err : &own;
+    s->engine = engine != NULL ? engine : &s->own;
+    if (engine == NULL) {
+        st = onramp_engine_init(engine = &s->own, &ops, s, s->setup->target, s->setup->transport, s->setup->observer,
+                                s->err);
+    } else {
+        struct onramp_pacer_view view;
+        onramp_pacer_view(engine->pacer, engine->now, &view);
+        s->sent_before = view.sent;
+        s->throttled_before = view.throttled;
+        st = onramp_engine_reuse(engine, &ops, s);
+    }
+    s->began_at = s->engine->now;
+    if (st == ONRAMP_OK)
+        st = make_list(s);
+    if (st == ONRAMP_OK && engine == &s->own)
+        st = begin(s);
+    if (st == ONRAMP_OK) {
+        st = run_engine(s);
+    } else {
+        summary->exit = early_exit(s, st);
+        (void)snprintf(summary->reason, sizeof summary->reason, "%s", s->err->text);
+    }
+    if (engine == &s->own)
+        onramp_engine_clear(engine);
+    free(s->errands);
+    free(s->todo);
+    return st;
+}

@@ -1,0 +1,97 @@
+/*
+ * stage.h - a stage: users of the ledger instead of records of a file, and another request for each.
+ *
+ * The engine is the upload's. A kind says what the request is and what its answer means; everything that all kinds have
+ * in common - throttling, tokens, failures, the ledger's lines, stopping - is here.
+ */
+#ifndef ONRAMP_STAGE_PARTS_H
+#define ONRAMP_STAGE_PARTS_H
+
+#include "engine.h"
+#include "onramp/stage.h"
+
+#define ONRAMP_PARTY_MAX 10 /* users that one request is about */
+
+/* A stage's job. */
+struct onramp_errand {
+    bool held;
+    const struct onramp_ledger_entry *who[ONRAMP_PARTY_MAX];
+    uint32_t count;
+    int step; /* of a series: the kind's to count */
+    uint32_t failures;
+    bool sent;
+    bool open;                  /* the ledger has it as being sent */
+    bool doubt;                 /* an answer was lost */
+    char *body;                 /* of the request, malloc'd */
+    struct onramp_secret *link; /* found in the answer */
+};
+
+struct onramp_stage;
+
+struct onramp_stage_kind {
+    const char *command;       /* for run line and log */
+    const char *const *scopes; /* NULL: needs no token */
+    enum onramp_deed deed;
+    bool silent;               /* writes nothing to the ledger */
+    bool repeatable;           /* an answer that was lost does no harm: the request may go again */
+    uint32_t party;            /* most users a request */
+    int exits[ONRAMP_RESULTS]; /* exit code of each result */
+    /* Is there something left to do for this user? */
+    bool (*wants)(const struct onramp_stage *stage, const struct onramp_ledger_entry *entry);
+    enum onramp_group (*group)(const struct onramp_errand *errand);
+    /* Must the ledger have a line before this request leaves? */
+    bool (*ahead)(const struct onramp_errand *errand);
+    /* Method, path (into `path`) and body. The rest is filled in. */
+    enum onramp_status (*request)(struct onramp_stage *stage, struct onramp_errand *errand, char *path, size_t room,
+                                  struct onramp_request *request);
+    /* NULL allowed. Take out of the answer what must not pass through ordinary memory, before anybody reads it. */
+    void (*guard)(struct onramp_errand *errand, struct onramp_answer *answer);
+    /* It was DONE or NOT_FOUND: finish the errand, or send it on. */
+    void (*answered)(struct onramp_stage *stage, uint32_t id, const struct onramp_answer *answer,
+                     const struct onramp_reply *reply);
+};
+
+struct onramp_task {
+    const struct onramp_ledger_entry *entry;
+    bool alone; /* a request with others was refused, and this one may not be why */
+};
+
+struct onramp_stage {
+    const struct onramp_stage_kind *kind;
+    const struct onramp_stage_setup *setup;
+    const void *self;            /* the kind's settings */
+    const char *const *subjects; /* of its deeds; one NULL for an undo */
+    size_t subject_count;
+    struct onramp_stage_summary *summary;
+    struct onramp_error *err;
+
+    struct onramp_engine own;
+    struct onramp_engine *engine; /* its own, or an upload's that goes on */
+    struct onramp_errand *errands;
+    struct onramp_task *todo;
+    size_t todo_count, todo_next;
+    uint64_t sent_before, throttled_before;
+    onramp_time began_at;
+};
+
+/*
+ * Run a stage: kind, setup, self, subjects are set, the rest is zero. `engine`: NULL, and the stage makes its own and
+ * writes its own run into the ledger; else one whose run is under way there.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_stage_run(struct onramp_stage *stage, struct onramp_engine *engine,
+                                                     struct onramp_stage_summary *summary, struct onramp_error *err);
+
+/* The errand is over for all its users. `message` for people, or NULL: the reply's. */
+void onramp_stage_finish(struct onramp_stage *stage, uint32_t id, enum onramp_result result,
+                         const struct onramp_reply *reply, const char *message);
+/* Its next step goes at once. */
+void onramp_stage_proceed(struct onramp_stage *stage, uint32_t id);
+/* An answer that cannot be understood, or none: again, unless that could do the deed twice. */
+void onramp_stage_doubt(struct onramp_stage *stage, uint32_t id, const struct onramp_reply *reply);
+
+/* Was this user created by this ledger's runs, and not undone since? */
+bool onramp_stage_owns(const struct onramp_ledger_entry *entry);
+/* "/api/v2/users/ID" and `tail`, percent-encoded. False if it does not fit. */
+bool onramp_stage_user_path(char *path, size_t room, const struct onramp_ledger_entry *entry, const char *tail);
+
+#endif
