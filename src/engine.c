@@ -97,7 +97,10 @@ void onramp_engine_landed(struct onramp_engine *e, uint32_t job, const struct on
 {
     onramp_session_learn(&e->session, reply);
     onramp_scheduler_answered(e->scheduler, job, &reply->signal, e->now);
-    e->setbacks += reply->meaning == ONRAMP_REPLY_DONE ? 0 : 1;
+    if (reply->meaning == ONRAMP_REPLY_DONE)
+        return;
+    if (e->setbacks++ == 0)
+        e->progress_at = e->now; /* waiting for a token, or for an answer, was no failure */
 }
 
 void onramp_engine_turn_back(struct onramp_engine *e, uint32_t job)
@@ -154,6 +157,17 @@ static enum onramp_todo turn(struct onramp_engine *e, struct onramp_step *step)
     }
 }
 
+/* The process was stopped, or the machine asleep, and the clock went on: that was no time without progress. */
+static void excuse_absence(struct onramp_engine *e, onramp_time since, onramp_time until)
+{
+    const onramp_span unnoticed = 10 * ONRAMP_SECOND;
+    onramp_time due = until != ONRAMP_NEVER ? until : since + e->target->timeout;
+    if (due < since)
+        due = since;
+    if (e->now > due + unnoticed)
+        e->progress_at += e->now - due;
+}
+
 void onramp_engine_run(struct onramp_engine *e)
 {
     e->progress_at = e->now = e->transport->ops->now(e->transport->self);
@@ -174,6 +188,8 @@ void onramp_engine_run(struct onramp_engine *e)
             onramp_engine_fail(e, ONRAMP_STOP_DISK, st);
             return;
         }
+        onramp_time since = e->now;
         e->now = e->transport->ops->now(e->transport->self);
+        excuse_absence(e, since, until);
     }
 }

@@ -201,10 +201,19 @@ bool onramp_session_unauthorized(struct onramp_session *s)
 
 void onramp_session_learn(struct onramp_session *s, const struct onramp_reply *reply)
 {
-    if (reply->date > s->tenant_date)
+    if (reply->meaning != ONRAMP_REPLY_DONE)
+        return;
+    if (reply->date != 0) {
         s->tenant_date = reply->date;
-    if (reply->meaning == ONRAMP_REPLY_DONE && !s->stale)
+        s->tenant_date_at = s->transport->ops->now(s->transport->self);
+    }
+    if (!s->stale)
         s->renewed = false;
+}
+
+int64_t onramp_session_clock(const struct onramp_session *s, onramp_time now)
+{
+    return s->tenant_date != 0 ? s->tenant_date + (now - s->tenant_date_at) / ONRAMP_SECOND : 0;
 }
 
 static enum onramp_status fetch_token(struct onramp_session *s, struct onramp_secret **token, int64_t *lifetime,

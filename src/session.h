@@ -28,9 +28,10 @@ struct onramp_session {
 
     bool connection_known;
     struct onramp_connection connection;
-    bool may_ask;        /* look-ups of users are allowed, as far as known */
-    int64_t tenant_date; /* latest Date seen, Unix seconds; 0: none yet */
-    bool interrupted;    /* a call here ended because the user wants to stop */
+    bool may_ask;               /* look-ups of users are allowed, as far as known */
+    int64_t tenant_date;        /* Date of the latest success, Unix seconds; 0: none yet … */
+    onramp_time tenant_date_at; /* … and when it was seen */
+    bool interrupted;           /* a call here ended because the user wants to stop */
 };
 
 void onramp_session_init(struct onramp_session *session, const struct onramp_target *target,
@@ -53,8 +54,11 @@ ONRAMP_NODISCARD enum onramp_status onramp_session_renew(struct onramp_session *
 /* A 401 came in. True: the token is renewed next, the record goes again. False: nothing more can be done. */
 bool onramp_session_unauthorized(struct onramp_session *session);
 
-/* Every answer passes here: its Date, and that the token is good. */
+/* Every answer passes here: its Date, and that the token is good. Only a success is surely the tenant's own word. */
 void onramp_session_learn(struct onramp_session *session, const struct onramp_reply *reply);
+
+/* The tenant's clock: Unix seconds, never ahead of it, behind by the age of an answer. 0: not known. */
+int64_t onramp_session_clock(const struct onramp_session *session, onramp_time now);
 
 bool onramp_session_stopping(const struct onramp_session *session);
 void onramp_session_log(const struct onramp_session *session, enum onramp_level level, const char *format, ...)

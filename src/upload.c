@@ -69,6 +69,12 @@ static void abandon(struct onramp_run *r, uint32_t id, enum onramp_outcome outco
     onramp_job_forget(job);
 }
 
+/* Its user may be there, and be ours. */
+static bool in_doubt(const struct onramp_job *job)
+{
+    return job->lost || job->asking;
+}
+
 /* ---- admit: from the file ---- */
 
 /* A record that ends here, without a request. */
@@ -100,22 +106,37 @@ static void inherit(struct onramp_job *job, const struct onramp_ledger_entry *en
     job->tenant_date = entry->tenant_date;
     job->doubtful = true;
     job->lost = entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
-    if (entry->chosen_id != NULL)
-        (void)snprintf(job->chosen_id, sizeof job->chosen_id, "%s", entry->chosen_id);
+    if (entry->chosen_id != NULL && strlen(entry->chosen_id) < sizeof job->chosen_id)
+        strcpy(job->chosen_id, entry->chosen_id);
+}
+
+static enum onramp_ids ids(const struct onramp_run *r)
+{
+    const struct onramp_session *session = &r->engine.session;
+    if (!session->connection_known)
+        return ONRAMP_IDS_UNSURE;
+    return session->connection.custom_database ? ONRAMP_IDS_REPLACED : ONRAMP_IDS_KEPT;
 }
 
 /*
  * A random user_id makes a create provable and repeatable: a user that has it is ours, and there can be only
- * one. Custom databases give ids of their own; a record may bring one.
+ * one. Custom databases give ids of their own; a record may bring one. Chosen once, before the first attempt: a later
+ * one would speak against what an earlier attempt has created.
  */
 static void choose_id(struct onramp_run *r, struct onramp_job *job)
 {
-    bool custom = r->engine.session.connection_known && r->engine.session.connection.custom_database;
-    if (job->chosen_id[0] != '\0' || job->user.identity.user_id != NULL || custom)
+    if (job->attempts > 0 || job->user.identity.user_id != NULL || ids(r) == ONRAMP_IDS_REPLACED)
         return;
     (void)snprintf(job->chosen_id, sizeof job->chosen_id, "%016llx%08llx",
                    (unsigned long long)onramp_rng_next(&r->engine.session.rng),
                    (unsigned long long)(onramp_rng_next(&r->engine.session.rng) >> 32));
+}
+
+/* The file was edited and gives an id now. It rules, once the id that we chose has nothing to prove any more. */
+static void prefer_given_id(struct onramp_job *job)
+{
+    if (job->user.identity.user_id != NULL)
+        job->chosen_id[0] = '\0';
 }
 
 static uint32_t free_job(const struct onramp_run *r)
@@ -127,10 +148,23 @@ static uint32_t free_job(const struct onramp_run *r)
     return id;
 }
 
+/* The user_id that a look-up can go by: the one we chose, else the record's own; NULL if there is none. */
+static const char *known_id(const struct onramp_run *r, const struct onramp_job *job)
+{
+    if (ids(r) == ONRAMP_IDS_REPLACED)
+        return NULL;
+    return job->chosen_id[0] != '\0' ? job->chosen_id : job->user.identity.user_id;
+}
+
+/* By id where ids are kept: one exact answer. Else by address, which also shows a user whom a custom database named. */
+static bool by_id(const struct onramp_run *r, const struct onramp_job *job)
+{
+    return known_id(r, job) != NULL && (ids(r) == ONRAMP_IDS_KEPT || job->user.identity.email == NULL);
+}
+
 static bool can_ask(const struct onramp_run *r, const struct onramp_job *job)
 {
-    bool by_id = job->chosen_id[0] != '\0' || job->user.identity.user_id != NULL;
-    return r->engine.session.may_ask && (job->user.identity.email != NULL || by_id);
+    return r->engine.session.may_ask && (job->user.identity.email != NULL || by_id(r, job));
 }
 
 static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user *user,
@@ -149,6 +183,8 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
         return;
     }
     choose_id(r, job);
+    if (!job->asking)
+        prefer_given_id(job);
     onramp_scheduler_add(r->engine.scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
@@ -238,8 +274,8 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     job->attempts++;
     (void)snprintf(job->correlation, sizeof job->correlation, "onramp-%.8s-%llu-%u", r->summary->run,
                    (unsigned long long)job->ordinal, job->attempts);
-    if (job->tenant_date == 0)
-        job->tenant_date = r->engine.session.tenant_date;
+    if (!job->doubtful || job->tenant_date == 0)
+        job->tenant_date = onramp_session_clock(&r->engine.session, r->engine.now);
     struct onramp_ledger_attempt line = {.at = onramp_engine_wall(&r->engine),
                                          .record = job->ordinal,
                                          .identity = job->user.identity,
@@ -250,19 +286,21 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     return onramp_ledger_attempt(r->ledger, &line, r->err);
 }
 
-/* By address where there is one: it also shows who else has it. Else by id. */
-static bool question(const struct onramp_job *job, char *path, size_t room)
+static bool question(const struct onramp_run *r, const struct onramp_job *job, char *path, size_t room)
 {
-    const struct onramp_identity *who = &job->user.identity;
-    if (who->email == NULL) {
+    static const char fields[] = "fields=user_id,created_at,email,username,phone_number,identities&include_fields=true";
+    char key[ONRAMP_IDENTITY_KEY_MAX];
+    if (by_id(r, job)) {
         (void)snprintf(path, room, "/api/v2/users/auth0%%7C");
-        return onramp_session_encode(path, room, who->user_id != NULL ? who->user_id : job->chosen_id);
+        if (!onramp_session_encode(path, room, known_id(r, job)) || strlen(path) + sizeof fields + 1 > room)
+            return false;
+        strcat(strcat(path, "?"), fields);
+        return true;
     }
-    (void)snprintf(path, room,
-                   "/api/v2/users-by-email?fields=user_id,created_at,email,username,phone_number,"
-                   "identities&include_fields=true&email=");
-    char key[ONRAMP_IDENTITY_KEY_MAX]; /* in lower case, as Auth0 stores it and looks it up */
-    return onramp_identity_key(who, ONRAMP_ID_EMAIL, key) && onramp_session_encode(path, room, strchr(key, ':') + 1);
+    (void)snprintf(path, room, "/api/v2/users-by-email?%s&email=", fields);
+    /* in lower case, as Auth0 stores it and looks it up */
+    return onramp_identity_key(&job->user.identity, ONRAMP_ID_EMAIL, key) &&
+           onramp_session_encode(path, room, strchr(key, ':') + 1);
 }
 
 static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
@@ -272,9 +310,10 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
     struct onramp_request request = {.bearer = onramp_session_token(&r->engine.session),
                                      .timeout = r->settings->target.timeout};
     if (job->asking) {
-        if (!question(job, path, sizeof path))
+        if (!question(r, job, path, sizeof path))
             return onramp_fail(r->err, ONRAMP_EIO, "cannot put record %llu into a look-up",
                                (unsigned long long)job->ordinal);
+        job->asked_date = onramp_session_clock(&r->engine.session, r->engine.now);
         request.method = "GET";
         request.path = path;
     } else {
@@ -353,7 +392,7 @@ static void land_stop(struct onramp_run *r, uint32_t id, enum onramp_stop stop, 
     (void)onramp_fail(r->err, status, "'%s' answered %d: %s%s%s", r->settings->target.domain, reply->status,
                       reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
     onramp_engine_fail(&r->engine, stop, status);
-    abandon(r, id, r->jobs[id].lost ? ONRAMP_UNKNOWN : ONRAMP_FAILED);
+    abandon(r, id, in_doubt(&r->jobs[id]) ? ONRAMP_UNKNOWN : ONRAMP_FAILED);
 }
 
 /* A 401: the same again with a fresh token, if there is a way to one. */
@@ -375,7 +414,8 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
         settle(r, id, ONRAMP_CREATED, job->reply.user_id, false);
         break;
     case ONRAMP_REPLY_EXISTS:
-        if (job->doubtful)
+        /* Without a doubt too: whatever lies between may have sent it twice, and this is the second one's answer. */
+        if (job->doubtful || (job->chosen_id[0] != '\0' && can_ask(r, job)))
             ask(r, id, true, true);
         else
             settle(r, id, ONRAMP_EXISTS, NULL, false);
@@ -409,16 +449,41 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
     }
 }
 
+/* Nobody is there, or nobody that can be ours. */
+static void land_nobody(struct onramp_run *r, uint32_t id)
+{
+    struct onramp_job *job = &r->jobs[id];
+    if (job->conflicted) {
+        /* The identity is somebody else's, unless it is ours under an id that we do not know of. */
+        bool ours_perhaps = job->doubtful && by_id(r, job) && ids(r) == ONRAMP_IDS_UNSURE;
+        settle(r, id, ours_perhaps ? ONRAMP_UNKNOWN : ONRAMP_EXISTS, NULL, false);
+        return;
+    }
+    job->lost = job->asking = false;
+    job->tenant_date = job->asked_date; /* who appears from here on was not there before */
+    prefer_given_id(job);
+    if (job->failures >= r->settings->target.max_attempts)
+        abandon(r, id, ONRAMP_FAILED);
+    else
+        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
+}
+
 /* The tenant has told who is there. */
 static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_found *found, size_t count)
 {
     struct onramp_job *job = &r->jobs[id];
     const char *user_id = NULL;
     const struct onramp_evidence evidence = {.chosen_id = job->chosen_id,
-                                             .keeps_ids = r->engine.session.connection_known &&
-                                                          !r->engine.session.connection.custom_database,
+                                             .given_id = job->user.identity.user_id,
+                                             .ids = ids(r),
                                              .tenant_date = job->tenant_date};
-    switch (onramp_evidence_judge(&evidence, found, count, &user_id)) {
+    enum onramp_verdict verdict =
+        onramp_evidence_judge(&evidence, found, count < FOUND_MAX ? count : FOUND_MAX, &user_id);
+    if (count > FOUND_MAX && verdict != ONRAMP_OURS)
+        verdict = ONRAMP_UNDECIDED; /* ours may be among the others */
+    if (verdict == ONRAMP_UNDECIDED && !job->doubtful)
+        verdict = ONRAMP_THEIRS; /* none of our attempts was lost, and the tenant says "exists" */
+    switch (verdict) {
     case ONRAMP_OURS:
         settle(r, id, ONRAMP_CREATED, user_id, true);
         break;
@@ -429,17 +494,23 @@ static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_f
         settle(r, id, ONRAMP_UNKNOWN, user_id, false);
         break;
     case ONRAMP_NOBODY:
-        job->lost = false;
-        if (job->conflicted) /* the username or phone number is somebody else's */
-            settle(r, id, ONRAMP_EXISTS, NULL, false);
-        else if (job->failures >= r->settings->target.max_attempts)
-            abandon(r, id, ONRAMP_FAILED);
-        else {
-            job->asking = false;
-            onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
-        }
+        land_nobody(r, id);
         break;
     }
+}
+
+/* The tenant does not tell. */
+static void land_refused_question(struct onramp_run *r, uint32_t id, const struct onramp_reply *reply)
+{
+    struct onramp_session *session = &r->engine.session;
+    if (reply->meaning == ONRAMP_REPLY_FORBIDDEN && session->may_ask)
+        onramp_session_log(session, ONRAMP_LOG_WARN,
+                           "the token may not read users (read:users): users whose answer is lost end as unknown");
+    session->may_ask = session->may_ask && reply->meaning != ONRAMP_REPLY_FORBIDDEN;
+    if (r->jobs[id].doubtful)
+        abandon(r, id, ONRAMP_UNKNOWN);
+    else
+        settle(r, id, ONRAMP_EXISTS, NULL, false);
 }
 
 static void land_question(struct onramp_run *r, uint32_t id, const struct onramp_answer *answer,
@@ -452,7 +523,7 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
     case ONRAMP_REPLY_DONE:
         if (onramp_reply_found(answer->body, r->settings->target.connection, found, FOUND_MAX, &count, NULL) ==
             ONRAMP_OK) {
-            land_answer(r, id, found, count < FOUND_MAX ? count : FOUND_MAX);
+            land_answer(r, id, found, count);
             return;
         }
         break; /* an answer that is none */
@@ -469,12 +540,7 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
     case ONRAMP_REPLY_REJECTED:
     case ONRAMP_REPLY_STOP:
     case ONRAMP_REPLY_EXISTS:
-        if (reply->meaning == ONRAMP_REPLY_FORBIDDEN && r->engine.session.may_ask)
-            onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN,
-                               "the token may not read users (read:users): users whose "
-                               "answer is lost end as unknown");
-        r->engine.session.may_ask = r->engine.session.may_ask && reply->meaning != ONRAMP_REPLY_FORBIDDEN;
-        abandon(r, id, ONRAMP_UNKNOWN);
+        land_refused_question(r, id, reply);
         return;
     case ONRAMP_REPLY_TRANSIENT:
     case ONRAMP_REPLY_UNCERTAIN:
@@ -518,7 +584,7 @@ static void settle_rest(struct onramp_run *r)
     for (uint32_t id = 0; id < r->engine.job_count; id++) {
         struct onramp_job *job = &r->jobs[id];
         if (job->held && job->sent && r->engine.stop != ONRAMP_STOP_DISK)
-            record_outcome(r, job, job->lost ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
+            record_outcome(r, job, in_doubt(job) ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
         if (job->held)
             onramp_job_forget(job);
     }

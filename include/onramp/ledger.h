@@ -122,8 +122,8 @@ struct onramp_ledger_attempt {
     const char *correlation_id; /* as sent */
     const char *chosen_id; /* the user_id that onramp chose for this user, without prefix: proof that a user found later
                               is ours; NULL if none. Written as "user_id" */
-    int64_t tenant_date;   /* latest Date seen from the tenant before this attempt, Unix seconds; 0 if none. Written as
-                              "tenant_date" */
+    int64_t tenant_date;   /* Unix seconds by the tenant's clock: no attempt in doubt left before; 0 if not known.
+                              Written as "tenant_date" */
 };
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_attempt(struct onramp_ledger *ledger,
                                                                      const struct onramp_ledger_attempt *attempt,
@@ -231,8 +231,8 @@ struct onramp_ledger_entry {
     int status;
     /* NULL where not known; user_id from outcomes only; correlation_id of the latest attempt. */
     const char *user_id, *error_code, *message, *correlation_id;
-    const char *chosen_id; /* of the latest attempt that had one; NULL if none */
-    int64_t tenant_date;   /* of the first attempt since the last outcome other than unknown; 0 if none or not known */
+    const char *chosen_id; /* of the latest attempt; NULL if it had none */
+    int64_t tenant_date;   /* of the latest attempt; 0 after an outcome other than unknown, and if not known */
     bool undone;           /* was created, and deleted by an undo since */
     /* The latest line of each deed for this user, without its texts; for a user that was created anew, its own. */
     const struct onramp_ledger_deed *deeds;

@@ -5,26 +5,38 @@
 
 #include <string.h>
 
+/* Its own, or of the identity that an account linked to it later has brought along. */
 static bool has_id(const struct onramp_found *found, const char *id)
 {
     static const char prefix[] = "auth0|";
     size_t size = sizeof prefix - 1;
-    return strncmp(found->user_id, prefix, size) == 0 && strcmp(found->user_id + size, id) == 0;
+    return strcmp(found->identity_id, id) == 0 ||
+           (strncmp(found->user_id, prefix, size) == 0 && strcmp(found->user_id + size, id) == 0);
+}
+
+static enum onramp_verdict judge_by_date(const struct onramp_evidence *evidence, const struct onramp_found *found)
+{
+    int64_t created = found->created_at / 1000;
+    if (evidence->tenant_date == 0 || found->created_at == 0)
+        return ONRAMP_UNDECIDED;
+    if (created + ONRAMP_EVIDENCE_SKEW < evidence->tenant_date)
+        return ONRAMP_THEIRS;
+    return created <= evidence->tenant_date + ONRAMP_EVIDENCE_LATEST ? ONRAMP_OURS : ONRAMP_UNDECIDED;
 }
 
 static enum onramp_verdict judge_one(const struct onramp_evidence *evidence, const struct onramp_found *found)
 {
     bool chosen = evidence->chosen_id[0] != '\0';
-    if (chosen && has_id(found, evidence->chosen_id))
+    const char *id = chosen ? evidence->chosen_id : evidence->given_id;
+    bool matches = id != NULL && has_id(found, id);
+    if (chosen && matches)
         return ONRAMP_OURS;
-    if (chosen && evidence->keeps_ids)
+    if (id == NULL || matches || evidence->ids == ONRAMP_IDS_REPLACED)
+        return judge_by_date(evidence, found);
+    if (evidence->ids == ONRAMP_IDS_KEPT)
         return ONRAMP_THEIRS;
-    if (evidence->tenant_date == 0 || found->created_at == 0)
-        return ONRAMP_UNDECIDED;
-    if (found->created_at / 1000 < evidence->tenant_date)
-        return ONRAMP_THEIRS;
-    /* We chose an id and this is another, but the connection may be one that gives its own. */
-    return chosen ? ONRAMP_UNDECIDED : ONRAMP_OURS;
+    /* Another id than the one we sent: somebody else's, unless the connection is one that gives its own. */
+    return judge_by_date(evidence, found) == ONRAMP_THEIRS ? ONRAMP_THEIRS : ONRAMP_UNDECIDED;
 }
 
 /* Which of two verdicts says more about whether the user of this record is there. */

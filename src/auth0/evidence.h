@@ -2,9 +2,11 @@
  * evidence.h - whose is the user that a look-up found, after an answer of ours was lost?
  *
  * Two kinds of evidence are sound. A user_id of our own choosing, random and on disk before the request left: who has
- * it is ours, and there can be only one. Where the tenant chooses the id (custom databases, ids given in the file):
- * when the user was created, against the tenant's own clock as it stood before our first attempt in doubt. The
- * correlation id is none: it appears in the tenant's logs, not on the user.
+ * it is ours, and there can be only one. Where the tenant chooses the id (custom databases), or the file gives it:
+ * when the user was created, by the tenant's own clock, against that clock when our attempt left. Such a user is ours
+ * if it appeared between that moment and the latest at which a belated request can still have arrived; before, it is
+ * somebody else's; after, nobody can tell. docs/truth.md says why that is sound, and what it leaves open. The
+ * correlation id is no evidence: it appears in the tenant's logs, not on the user.
  */
 #ifndef ONRAMP_AUTH0_EVIDENCE_H
 #define ONRAMP_AUTH0_EVIDENCE_H
@@ -18,11 +20,24 @@ enum onramp_verdict {
     ONRAMP_UNDECIDED /* cannot be told */
 };
 
-struct onramp_evidence {
-    const char *chosen_id; /* without prefix; "" if we chose none */
-    bool keeps_ids;        /* the connection is known to be no custom database, so that a chosen id is kept */
-    int64_t tenant_date;   /* Unix seconds, before the first attempt in doubt; 0: not known */
+/* What the connection does with a user_id that is sent to it. */
+enum onramp_ids {
+    ONRAMP_IDS_KEPT,     /* a database of Auth0's own */
+    ONRAMP_IDS_REPLACED, /* a custom database, which gives its own */
+    ONRAMP_IDS_UNSURE    /* the token may not read the connection */
 };
+
+struct onramp_evidence {
+    const char *chosen_id; /* without prefix, as in attempts; "" if we chose none */
+    const char *given_id;  /* the record's own, without prefix; NULL if it has none */
+    enum onramp_ids ids;
+    int64_t tenant_date; /* Unix seconds by the tenant's clock, not after our attempt left; 0: not known */
+};
+
+/* Seconds by which the clocks of a tenant's machines may differ: one stamps the answers, another the users. */
+#define ONRAMP_EVIDENCE_SKEW 5
+/* Seconds after tenant_date in which an attempt, or what a network made of it, can still have arrived. */
+#define ONRAMP_EVIDENCE_LATEST 1800
 
 /* *user_id is the id of the user that the verdict speaks of, borrowed from `found`; untouched for NOBODY. */
 enum onramp_verdict onramp_evidence_judge(const struct onramp_evidence *evidence, const struct onramp_found *found,

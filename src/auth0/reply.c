@@ -401,16 +401,16 @@ static void copy(char *out, size_t size, const char *text)
 }
 
 /* The user's own identity is the first, those linked to it follow; each has a connection. */
-static bool is_in(const json_t *user, const char *connection)
+static const json_t *identity_in(const json_t *user, const char *connection)
 {
     size_t i;
     json_t *identity;
     json_array_foreach(json_object_get(user, "identities"), i, identity)
     {
         if (strcmp(member(identity, "connection"), connection) == 0)
-            return true;
+            return identity;
     }
-    return false;
+    return NULL;
 }
 
 static bool read_user(struct onramp_found *out, const json_t *user, const char *connection)
@@ -422,7 +422,9 @@ static bool read_user(struct onramp_found *out, const json_t *user, const char *
     copy(out->email, sizeof out->email, member(user, "email"));
     copy(out->username, sizeof out->username, member(user, "username"));
     copy(out->phone_number, sizeof out->phone_number, member(user, "phone_number"));
-    out->in_connection = is_in(user, connection);
+    const json_t *identity = identity_in(user, connection);
+    out->in_connection = identity != NULL;
+    copy(out->identity_id, sizeof out->identity_id, member(identity, "user_id"));
     if (!onramp_date_iso(member(user, "created_at"), &out->created_at))
         out->created_at = 0;
     return true;

@@ -56,8 +56,9 @@ bool onramp_reply_date(const char *text, int64_t *out);
 /* One user of a look-up's answer. */
 struct onramp_found {
     char user_id[288];
-    int64_t created_at; /* Unix ms; 0 if absent or unreadable */
-    bool in_connection; /* has an identity in the connection asked about */
+    int64_t created_at;    /* Unix ms; 0 if absent or unreadable */
+    bool in_connection;    /* has an identity in the connection asked about … */
+    char identity_id[260]; /* … and this is that identity's user_id, without prefix */
     char email[260], username[140], phone_number[32];
 };
 /*

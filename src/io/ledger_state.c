@@ -281,11 +281,9 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
     struct onramp_ledger_entry entry = entry_of(state, key);
     entry.record = record;
     entry.identity = identity;
-    if (identity.user_id == NULL && optional_text(r, "user_id") != NULL)
-        entry.chosen_id = optional_text(r, "user_id");
-    bool in_doubt = entry.open || (entry.has_outcome && entry.outcome == ONRAMP_UNKNOWN);
-    if (!in_doubt)
-        entry.tenant_date = json_integer_value(json_object_get(r->body, "tenant_date"));
+    /* The evidence of the latest attempt counts: before it left, all earlier ones were found not to have happened. */
+    entry.chosen_id = identity.user_id == NULL ? optional_text(r, "user_id") : NULL;
+    entry.tenant_date = json_integer_value(json_object_get(r->body, "tenant_date"));
     entry.undone = false;
     entry.attempts++;
     entry.attempted_at = entry.open ? entry.attempted_at : at;
