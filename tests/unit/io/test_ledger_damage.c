@@ -307,6 +307,27 @@ static void removed_swapped_and_repeated_lines_are_noticed_by_their_place(void *
     free_sample(&s);
 }
 
+/* As when a disk shows old blocks of another ledger: whole, and at a place where it could stand. */
+static void a_line_of_another_run_is_refused(void **state)
+{
+    (void)state;
+    struct onramp_ledger *ledger = open_ledger();
+    begin(ledger, "r8");
+    attempt(ledger, 0, "a@x.example", 1);
+    onramp_ledger_close(ledger);
+    struct bytes other = read_bytes(ledger_path);
+    (void)unlink(ledger_path);
+    ledger = open_ledger();
+    begin(ledger, "r9");
+    onramp_ledger_close(ledger);
+    struct bytes file = read_bytes(ledger_path);
+    memcpy(other.data, file.data, file.size); /* the other's first line is as long */
+    write_bytes(ledger_path, other.data, other.size);
+    assert_refused(ONRAMP_ECORRUPT, "is damaged at line 2: it belongs to another run");
+    free(other.data);
+    free(file.data);
+}
+
 static void an_edited_ledger_is_refused_and_never_cut(void **state)
 {
     (void)state;
@@ -473,6 +494,7 @@ int main(void)
         LEDGER_TEST(a_replaced_byte_never_tells_another_truth),
         LEDGER_TEST(a_removed_or_inserted_byte_never_tells_another_truth),
         LEDGER_TEST(removed_swapped_and_repeated_lines_are_noticed_by_their_place),
+        LEDGER_TEST(a_line_of_another_run_is_refused),
         LEDGER_TEST(an_edited_ledger_is_refused_and_never_cut),
         LEDGER_TEST(a_file_that_is_no_ledger_is_left_alone),
         LEDGER_TEST(a_crash_in_the_very_first_write_heals),
