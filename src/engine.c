@@ -3,11 +3,21 @@
  */
 #include "engine.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define BACKOFF_BASE (500 * ONRAMP_MILLISECOND)
 #define BACKOFF_CAP  (30 * ONRAMP_SECOND)
+
+static enum onramp_status new_scheduler(struct onramp_engine *e)
+{
+    struct onramp_scheduler_settings schedule = {.jobs = e->job_count,
+                                                 .backoff_base = BACKOFF_BASE,
+                                                 .backoff_cap = BACKOFF_CAP,
+                                                 .seed = e->target->seed ^ UINT64_C(0x5c4ed)};
+    return onramp_scheduler_new(&e->scheduler, &schedule, e->pacer, e->err);
+}
 
 enum onramp_status onramp_engine_init(struct onramp_engine *e, const struct onramp_engine_ops *ops, void *self,
                                       const struct onramp_target *target, const struct onramp_transport *transport,
@@ -29,11 +39,18 @@ enum onramp_status onramp_engine_init(struct onramp_engine *e, const struct onra
     if (st != ONRAMP_OK)
         return st;
     onramp_session_init(&e->session, target, transport, e->observer, e->pacer);
-    struct onramp_scheduler_settings schedule = {.jobs = e->job_count,
-                                                 .backoff_base = BACKOFF_BASE,
-                                                 .backoff_cap = BACKOFF_CAP,
-                                                 .seed = target->seed ^ UINT64_C(0x5c4ed)};
-    return onramp_scheduler_new(&e->scheduler, &schedule, e->pacer, err);
+    return new_scheduler(e);
+}
+
+enum onramp_status onramp_engine_reuse(struct onramp_engine *e, const struct onramp_engine_ops *ops, void *self)
+{
+    assert(e->stop == ONRAMP_STOP_NOT && onramp_scheduler_in_flight(e->scheduler) == 0);
+    onramp_scheduler_free(e->scheduler);
+    e->scheduler = NULL;
+    e->ops = ops;
+    e->self = self;
+    e->setbacks = 0;
+    return new_scheduler(e);
 }
 
 void onramp_engine_clear(struct onramp_engine *e)

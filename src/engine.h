@@ -68,6 +68,13 @@ ONRAMP_NODISCARD enum onramp_status onramp_engine_init(
     const struct onramp_transport *transport, const struct onramp_observer *observer, struct onramp_error *err);
 void onramp_engine_clear(struct onramp_engine *engine);
 
+/*
+ * Jobs of another owner, with the same clock, session and pacer: what was learned of the tenant is kept. Once run() has
+ * returned, and if nothing was stopped. ONRAMP_ENOMEM.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_engine_reuse(struct onramp_engine *engine,
+                                                        const struct onramp_engine_ops *ops, void *self);
+
 /* Run until there is nothing to feed, nothing waiting, nothing in flight; or until it was stopped and all has landed.
  */
 void onramp_engine_run(struct onramp_engine *engine);

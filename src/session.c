@@ -258,22 +258,32 @@ enum onramp_status onramp_session_renew(struct onramp_session *s, struct onramp_
     return ONRAMP_OK;
 }
 
-static enum onramp_status open_token(struct onramp_session *s, struct onramp_error *err)
+enum onramp_status onramp_session_authorize(struct onramp_session *s, const char *const *scopes,
+                                            struct onramp_error *err)
 {
-    enum onramp_status st;
+    enum onramp_status st = ONRAMP_OK;
     if (s->target->access.token != NULL) {
         st = onramp_token_check(s->target->access.token, err);
         if (st == ONRAMP_OK)
             onramp_token_claims(&s->claims, s->target->access.token);
-    } else {
+    } else if (s->fetched == NULL) {
         st = onramp_session_renew(s, err);
     }
+    for (; st == ONRAMP_OK && *scopes != NULL; scopes++)
+        if (!onramp_claims_allow(&s->claims, *scopes))
+            st = onramp_fail(err, ONRAMP_EAUTH,
+                             "the token lacks the scope %s: grant it to the application under "
+                             "Applications > APIs > Auth0 Management API > Machine to Machine Applications",
+                             *scopes);
+    return st;
+}
+
+static enum onramp_status open_token(struct onramp_session *s, struct onramp_error *err)
+{
+    static const char *const needed[] = {"create:users", NULL};
+    enum onramp_status st = onramp_session_authorize(s, needed, err);
     if (st != ONRAMP_OK)
         return st;
-    if (!onramp_claims_allow(&s->claims, "create:users"))
-        return onramp_fail(err, ONRAMP_EAUTH,
-                           "the token lacks the scope create:users: grant it to the application under "
-                           "Applications > APIs > Auth0 Management API > Machine to Machine Applications");
     s->may_ask = onramp_claims_allow(&s->claims, "read:users");
     if (!s->may_ask)
         onramp_session_log(s, ONRAMP_LOG_WARN,

@@ -45,6 +45,13 @@ void onramp_session_clear(struct onramp_session *session);
  */
 ONRAMP_NODISCARD enum onramp_status onramp_session_open(struct onramp_session *session, struct onramp_error *err);
 
+/*
+ * The first half of that: get a token, or look at the one that was given, and see that it carries each of `scopes`
+ * (ends with NULL). ONRAMP_EAUTH, ONRAMP_ENET, ONRAMP_EUSAGE, ONRAMP_ENOMEM.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_session_authorize(struct onramp_session *session, const char *const *scopes,
+                                                             struct onramp_error *err);
+
 const struct onramp_secret *onramp_session_token(const struct onramp_session *session);
 
 /* Is it time for a fresh token? Then let what is in flight land, and call renew. */

@@ -323,7 +323,7 @@ static void report(void *self)
 static bool collect(void *context, const struct onramp_ledger_entry *entry)
 {
     struct onramp_stage *s = context;
-    if (!onramp_stage_owns(entry))
+    if (!onramp_stage_owns(entry) || (!entry->settled && !s->kind->open_too))
         return true;
     s->summary->users++;
     if (!s->kind->wants(s, entry)) {

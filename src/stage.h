@@ -32,6 +32,7 @@ struct onramp_stage_kind {
     const char *command;       /* for run line and log */
     const char *const *scopes; /* NULL: needs no token */
     enum onramp_deed deed;
+    bool open_too;             /* also users whose undo is in doubt */
     bool silent;               /* writes nothing to the ledger */
     bool repeatable;           /* an answer that was lost does no harm: the request may go again */
     uint32_t party;            /* most users a request */

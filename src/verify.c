@@ -53,6 +53,7 @@ enum onramp_status onramp_verify(const struct onramp_stage_setup *setup, struct 
     static const struct onramp_stage_kind kind = {
         .command = "verify",
         .scopes = scopes,
+        .open_too = true,
         .silent = true,
         .repeatable = true,
         .party = 1,

@@ -425,6 +425,7 @@ static bool read_user(struct onramp_found *out, const json_t *user, const char *
     const json_t *identity = identity_in(user, connection);
     out->in_connection = identity != NULL;
     copy(out->identity_id, sizeof out->identity_id, member(identity, "user_id"));
+    out->used = json_number_value(json_object_get(user, "logins_count")) > 0 || member(user, "last_login")[0] != '\0';
     if (!onramp_date_iso(member(user, "created_at"), &out->created_at))
         out->created_at = 0;
     return true;

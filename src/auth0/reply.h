@@ -59,6 +59,7 @@ struct onramp_found {
     int64_t created_at;    /* Unix ms; 0 if absent or unreadable */
     bool in_connection;    /* has an identity in the connection asked about … */
     char identity_id[260]; /* … and this is that identity's user_id, without prefix */
+    bool used;             /* has logged in: logins_count above 0, or a last_login */
     char email[260], username[140], phone_number[32];
 };
 /*

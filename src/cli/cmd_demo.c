@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "compare.h"
 #include "job.h"
+#include "reach.h"
 #include "sample.h"
 
 #include <errno.h>
@@ -147,10 +148,8 @@ int cmd_demo(void *values)
     struct demo demo = {.settings = values};
     struct onramp_error err = {0};
     int code = EXIT_USAGE;
-    console_begin(&demo.console, &(struct console_settings){.level = (enum onramp_level)demo.settings->log_level,
-                                                            .quiet = demo.settings->quiet,
-                                                            .no_progress = demo.settings->no_progress,
-                                                            .json = demo.settings->log_json});
+    struct console_settings talk = reach_console(demo.settings);
+    console_begin(&demo.console, &talk);
     enum onramp_status st = prepare(&demo, &err);
     if (st == ONRAMP_OK) {
         code = upload(&demo);

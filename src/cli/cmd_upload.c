@@ -3,6 +3,7 @@
  */
 #include "commands.h"
 #include "job.h"
+#include "reach.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,15 +19,9 @@ static enum onramp_status check(const struct settings *s, struct onramp_error *e
         return onramp_fail(err, ONRAMP_EUSAGE, "no tenant: set AUTH0_DOMAIN, or give --domain");
     if (s->connection == NULL)
         return onramp_fail(err, ONRAMP_EUSAGE, "no connection: set AUTH0_DATABASE_NAME, or give --connection");
-    if (s->client_secret != NULL && s->client_id == NULL)
-        return onramp_fail(err, ONRAMP_EUSAGE, "AUTH0_CLIENT_SECRET is set, but not AUTH0_CLIENT_ID");
-    if (s->token == NULL && s->client_id != NULL && s->client_secret == NULL)
-        return onramp_fail(err, ONRAMP_EUSAGE, "AUTH0_CLIENT_ID is set, but not AUTH0_CLIENT_SECRET");
-    if (s->token == NULL && s->client_secret == NULL)
-        return onramp_fail(err, ONRAMP_EUSAGE,
-                           "no credentials: set AUTH0_MNG_TOKEN, or AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET");
-    if (s->burst > 0 && s->rate.tokens == 0)
-        return onramp_fail(err, ONRAMP_EUSAGE, "--burst goes with --rate: how many at once under that ceiling");
+    enum onramp_status st = reach_check(s, true, err);
+    if (st != ONRAMP_OK)
+        return st;
     if (strcmp(s->file, "-") != 0 && access(s->file, F_OK) != 0 && errno == ENOENT)
         return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", s->file);
     if (s->ledger == NULL && strcmp(s->file, "-") == 0 && !s->dry_run)
@@ -45,13 +40,6 @@ static char *ledger_path(const struct settings *s)
     return path;
 }
 
-/* curl reads these itself, from the environment: what came from .env has to be put there. */
-static bool export_proxies(const struct settings *s)
-{
-    return (s->https_proxy == NULL || setenv("HTTPS_PROXY", s->https_proxy, 1) == 0) &&
-           (s->no_proxy == NULL || setenv("NO_PROXY", s->no_proxy, 1) == 0);
-}
-
 int cmd_upload(void *values)
 {
     struct settings *s = values;
@@ -61,16 +49,14 @@ int cmd_upload(void *values)
         return EXIT_USAGE;
     }
     char *path = ledger_path(s);
-    if (path == NULL || !export_proxies(s)) {
+    if (path == NULL || !reach_export_proxies(s)) {
         console_error("out of memory");
         free(path);
         return EXIT_USAGE;
     }
     struct console console;
-    console_begin(&console, &(struct console_settings){.level = (enum onramp_level)s->log_level,
-                                                       .quiet = s->quiet,
-                                                       .no_progress = s->no_progress,
-                                                       .json = s->log_json});
+    struct console_settings talk = reach_console(s);
+    console_begin(&console, &talk);
     struct job job = {.settings = s,
                       .command = COMMAND_UPLOAD,
                       .file = s->file,
