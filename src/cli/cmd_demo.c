@@ -6,6 +6,7 @@
 #include "job.h"
 #include "reach.h"
 #include "sample.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -150,6 +151,7 @@ int cmd_demo(void *values)
     int code = EXIT_USAGE;
     struct console_settings talk = reach_console(demo.settings);
     console_begin(&demo.console, &talk);
+    (void)signals_stopping(); /* from here on there are files to be removed: a signal has to wait */
     enum onramp_status st = prepare(&demo, &err);
     if (st == ONRAMP_OK) {
         code = upload(&demo);

@@ -7,6 +7,8 @@
 #include "summary.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* What is open during a run. */
 struct open_job {
@@ -54,8 +56,17 @@ static enum onramp_status open_all(struct open_job *open_job, struct onramp_erro
     return open_job->settings_json != NULL ? ONRAMP_OK : onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
 }
 
+/* A run that was refused before it began leaves no empty ledger behind. It is still locked: nobody else writes it. */
+static void drop_empty_ledger(const struct open_job *open_job)
+{
+    struct stat file;
+    if (open_job->ledger != NULL && stat(open_job->job->ledger, &file) == 0 && file.st_size == 0)
+        (void)unlink(open_job->job->ledger);
+}
+
 static void close_all(struct open_job *open_job)
 {
+    drop_empty_ledger(open_job);
     free(open_job->settings_json);
     if (open_job->pool.ops != NULL)
         open_job->pool.ops->close(open_job->pool.self);

@@ -11,13 +11,14 @@
 #include <signal.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stopping; /* a handler has nothing but globals */
+static volatile sig_atomic_t stopping;  /* a handler has nothing but globals */
+static volatile sig_atomic_t listening; /* somebody asks whether to stop; until then nothing is at stake */
 static int self_pipe[2] = {-1, -1};
 
 static void on_signal(int number)
 {
     (void)number;
-    if (stopping)
+    if (stopping || !listening)
         _exit(EXIT_INTERRUPTED); /* the ledger is written so that this is safe */
     stopping = 1;
     int saved = errno;
@@ -49,6 +50,7 @@ int signals_fd(void)
 bool signals_stopping(void)
 {
     char byte;
+    listening = 1;
     if (stopping)
         while (read(self_pipe[0], &byte, 1) == 1)
             continue;
@@ -58,6 +60,7 @@ bool signals_stopping(void)
 void signals_wait(void)
 {
     struct pollfd fd = {.fd = self_pipe[0], .events = POLLIN};
+    listening = 1;
     while (!stopping)
         (void)poll(&fd, 1, -1); /* an interrupted poll asks again */
 }

@@ -1,5 +1,6 @@
 /*
- * signals.h - Ctrl-C and SIGTERM: the first asks the command to stop, the second leaves at once.
+ * signals.h - Ctrl-C and SIGTERM: the first asks the command to stop, the second leaves at once. As long as the
+ * command has never asked (it still reads its input, perhaps from a keyboard) the first one leaves at once too.
  */
 #ifndef ONRAMP_CLI_SIGNALS_H
 #define ONRAMP_CLI_SIGNALS_H

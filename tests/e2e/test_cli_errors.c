@@ -330,6 +330,8 @@ static bool check(const struct trouble *t, int status)
         return wrong("%s: standard output has: %s", t->name, out);
     if (t->summary != NULL && strstr(out, t->summary) == NULL)
         return wrong("%s: standard output has: %s", t->name, out);
+    if (t->exit > 1 && t->ledger == NULL && access("users.json.ledger.ndjson", F_OK) == 0)
+        return wrong("%s: a ledger was left behind, though nothing was sent", t->name);
     if (strstr(out, "S3CRET") != NULL || strstr(err, "S3CRET") != NULL)
         return wrong("%s: a secret got out: %s%s", t->name, out, err);
     return true;

@@ -107,8 +107,8 @@ static const char *read_file(const char *path)
     return text;
 }
 
-/* Start the binary with standard error on `talk` (-1: a file). */
-static pid_t start_onramp(int talk, const char *const *arguments)
+/* Start the binary with standard input from `in` (-1: the users) and standard error on `talk` (-1: a file). */
+static pid_t start_onramp(int in, int talk, const char *const *arguments)
 {
     pid_t child = fork();
     assert_true(child >= 0);
@@ -120,7 +120,9 @@ static pid_t start_onramp(int talk, const char *const *arguments)
         (void)snprintf(storage[i + 1], sizeof storage[0], "%s", arguments[i]);
         argv[i + 1] = storage[i + 1];
     }
-    int in = open("users.json", O_RDONLY), out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (in < 0)
+        in = open("users.json", O_RDONLY);
+    int out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600);
     int err = talk >= 0 ? talk : open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if ((in >= 0 && dup2(in, 0) < 0) || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
@@ -137,7 +139,7 @@ static int finish(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-#define START(...) start_onramp(-1, (const char *const[]){__VA_ARGS__, NULL})
+#define START(...) start_onramp(-1, -1, (const char *const[]){__VA_ARGS__, NULL})
 #define RUN(...)   finish(START(__VA_ARGS__))
 
 static json_t *summary(void)
@@ -294,6 +296,32 @@ static void assert_shows_no_secret(pid_t child)
     }
 }
 
+static int keyboard[2]; /* a pipe: nobody types */
+
+static bool is_read(uint64_t unused)
+{
+    int left = 1;
+    (void)unused;
+    assert_int_equal(ioctl(keyboard[0], FIONREAD, &left), 0);
+    return left == 0;
+}
+
+static void while_it_still_reads_the_first_signal_leaves_at_once(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    assert_int_equal(pipe(keyboard), 0);
+    assert_int_equal(write(keyboard[1], "[", 1), 1);
+    pid_t child = start_onramp(keyboard[0], -1, (const char *const[]){"upload", "-", "--ledger=other.ndjson", NULL});
+    await(is_read, 0);
+    assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(finish(child), 130);
+    (void)close(keyboard[0]);
+    (void)close(keyboard[1]);
+    assert_int_equal(tenant_requests(), 0);
+    assert_int_equal(access("other.ndjson", F_OK), -1);
+}
+
 static void a_second_signal_leaves_at_once(void **state)
 {
     (void)state;
@@ -340,7 +368,7 @@ static pid_t start_on_terminal(int *master, const char *const *arguments)
     assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
     assert_int_equal(fcntl(*master, F_SETFD, FD_CLOEXEC), 0);
     (void)setenv("TERM", "xterm", 1);
-    pid_t child = start_onramp(terminal, arguments);
+    pid_t child = start_onramp(-1, terminal, arguments);
     (void)close(terminal);
     return child;
 }
@@ -409,6 +437,7 @@ int main(void)
         TEST(a_dry_run_sends_nothing_and_leaves_no_ledger),
         TEST(quiet_means_that_standard_error_stays_empty),
         TEST(an_interrupted_run_lands_what_is_in_flight_and_the_next_carries_on),
+        TEST(while_it_still_reads_the_first_signal_leaves_at_once),
         TEST(a_second_signal_leaves_at_once),
         TEST(progress_on_a_terminal_is_one_line_redrawn_in_place),
         TEST(no_progress_leaves_the_terminal_alone),
