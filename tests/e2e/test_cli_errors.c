@@ -205,6 +205,7 @@ static void start(enum where where, const struct onramp_tenant_settings *model, 
 static int start_all(void **state)
 {
     (void)state;
+    assert_non_null(getenv("ONRAMP_BINARY"));
     struct onramp_tenant_settings good, other;
     onramp_tenant_defaults(&good);
     good.latency_min = good.latency_median = 0;

@@ -33,7 +33,7 @@ static struct onramp_tenant_server *server;
 static int enter_directory(void **state)
 {
     (void)state;
-    return mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
+    return getenv("ONRAMP_BINARY") != NULL && mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
 }
 
 static int leave_directory(void **state)
