@@ -467,8 +467,9 @@ static int early_exit(const struct onramp_stage *s, enum onramp_status status)
     case ONRAMP_EAUTH:
         return 4;
     case ONRAMP_EREFUSED:
-    case ONRAMP_ENET:
         return 3;
+    case ONRAMP_ENET:
+        return s->kind->silent ? 5 : 3; /* a question can be asked again; a write was refused before the first one */
     default:
         return 2;
     }

@@ -12,6 +12,7 @@
 #include "onramp/scheduler.h"
 #include "onramp/secret.h"
 #include "onramp/source.h"
+#include "onramp/stage.h"
 #include "onramp/tenant.h"
 #include "onramp/transport.h"
 #include "onramp/upload.h"

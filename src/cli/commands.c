@@ -16,6 +16,11 @@ const struct command commands[] = {
      "Starts the local tenant, uploads sample users at the tenant's own rate, and compares the ledger with the tenant\n"
      "user by user. Reads neither the environment nor .env.",
      &settings_table, COMMAND_DEMO, cmd_demo},
+    {"verify", "asks the tenant about each user that LEDGER says was created",
+     "Asks by user_id, lists who is missing or has left the connection, and writes nothing. Tenant and connection are\n"
+     "those of the ledger unless set.\n"
+     "Exit codes: 0 all there, 1 some missing, 2 usage, 4 credentials, 5 some could not be asked about.",
+     &settings_table, COMMAND_VERIFY, cmd_verify},
     {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
      "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"
      "any plan. Prints what a client needs to reach it, in the form of a .env file.",

@@ -32,6 +32,7 @@ const struct command *command_find(const char *name);
 int cmd_upload(void *values);
 int cmd_demo(void *values);
 int cmd_tenant(void *values);
+int cmd_verify(void *values);
 extern const struct setting_table tenant_table; /* cmd_tenant.c's own rows */
 
 #endif

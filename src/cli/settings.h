@@ -63,7 +63,13 @@ struct setting_table {
 };
 
 /* Commands that share the table below. */
-enum command_bit { COMMAND_UPLOAD = 1U << 0, COMMAND_DEMO = 1U << 1 };
+enum command_bit {
+    COMMAND_UPLOAD = 1U << 0,
+    COMMAND_DEMO = 1U << 1,
+    COMMAND_VERIFY = 1U << 2,
+    COMMAND_UNDO = 1U << 3,
+    COMMAND_INVITE = 1U << 4
+};
 
 struct settings {
     char *file;
