@@ -196,7 +196,10 @@ static enum onramp_status close_ledger(struct onramp_run *r)
                                      .throttled = s->throttled,
                                      .has_least = s->has_least,
                                      .least_remaining = s->least_remaining,
-                                     .seconds = s->seconds};
+                                     .seconds = s->seconds,
+                                     .has_limit = s->has_limit && s->limit_per_second > 0,
+                                     .limit_burst = s->limit_burst,
+                                     .limit_per_second = s->limit_per_second};
     memcpy(line.counts, s->counts, sizeof line.counts);
     enum onramp_status st = onramp_ledger_end(r->ledger, &line, r->err);
     return st == ONRAMP_OK ? onramp_ledger_sync(r->ledger, r->err) : st;

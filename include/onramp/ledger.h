@@ -196,6 +196,9 @@ struct onramp_ledger_end {
     bool has_least;
     uint32_t least_remaining;
     double seconds;
+    bool has_limit; /* what the answers taught about the bucket that creates draw from: plan --ledger goes by it */
+    uint32_t limit_burst;
+    double limit_per_second;
 };
 /* Syncs, writes the line, syncs again. */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger,
@@ -226,7 +229,8 @@ struct onramp_ledger_entry {
      * since the file may have been corrected, and is judged anew by each run. */
     bool settled;
     bool has_outcome;
-    enum onramp_outcome outcome; /* the latest */
+    enum onramp_outcome outcome; /* the latest, and when it was written and how long it took, as its line says */
+    int64_t at, ms;
     bool adopted;
     int status;
     /* NULL where not known; user_id from outcomes only; correlation_id of the latest attempt. */
@@ -252,5 +256,16 @@ ONRAMP_API const struct onramp_ledger_entry *onramp_ledger_find(const struct onr
 ONRAMP_API void onramp_ledger_each(const struct onramp_ledger *ledger,
                                    bool (*visit)(void *context, const struct onramp_ledger_entry *entry),
                                    void *context);
+
+/* A run that the ledger tells of. */
+struct onramp_ledger_past {
+    struct onramp_ledger_run run; /* borrowed strings */
+    bool ended;                   /* by itself; if not, it was killed or is still at it */
+    struct onramp_ledger_end end; /* if so */
+};
+
+/* Every run, in the order of the file. Stop by returning false. */
+ONRAMP_API void onramp_ledger_runs(const struct onramp_ledger *ledger,
+                                   bool (*visit)(void *context, const struct onramp_ledger_past *past), void *context);
 
 #endif

@@ -438,6 +438,10 @@ enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger, const struct 
     if (end->has_least)
         add_number(&body, "least_remaining", end->least_remaining);
     add(&body, "seconds", json_real((double)(int64_t)(end->seconds * 1000 + 0.5) / 1000));
+    if (end->has_limit) {
+        add_number(&body, "limit_burst", end->limit_burst);
+        add(&body, "limit_per_second", json_real(end->limit_per_second));
+    }
     st = write_line(ledger, &body, err);
     return st == ONRAMP_OK ? onramp_ledger_sync(ledger, err) : st;
 }
@@ -459,4 +463,10 @@ void onramp_ledger_each(const struct onramp_ledger *ledger,
                         bool (*visit)(void *context, const struct onramp_ledger_entry *entry), void *context)
 {
     onramp_state_each(ledger->state, visit, context);
+}
+
+void onramp_ledger_runs(const struct onramp_ledger *ledger,
+                        bool (*visit)(void *context, const struct onramp_ledger_past *past), void *context)
+{
+    onramp_state_runs(ledger->state, visit, context);
 }

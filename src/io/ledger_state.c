@@ -22,9 +22,8 @@ struct node {
 };
 
 struct past_run {
-    const char *run, *path, *sha256, *domain, *connection;
-    uint64_t records;
-    char *strings; /* all of them, in one block */
+    struct onramp_ledger_past past;
+    char *strings, *reason; /* the run's, in one block, and the end's */
 };
 
 struct onramp_state {
@@ -65,8 +64,10 @@ void onramp_state_free(struct onramp_state *state)
 {
     if (state == NULL)
         return;
-    for (size_t i = 0; i < state->run_count; i++)
+    for (size_t i = 0; i < state->run_count; i++) {
         free(state->runs[i].strings);
+        free(state->runs[i].reason);
+    }
     for (size_t i = 0; i < state->count; i++) {
         forget_deeds(state->order[i]);
         free(state->order[i]->deeds);
@@ -212,11 +213,16 @@ static int64_t read_number(struct reading *r, const char *name, int64_t low, int
     return json_integer_value(value);
 }
 
+static bool read_time(const struct reading *r, int64_t *at)
+{
+    const char *text = optional_text(r, "at");
+    return text != NULL && onramp_line_parse_time(text, at);
+}
+
 static int64_t read_at(struct reading *r)
 {
     int64_t at = 0;
-    const char *text = optional_text(r, "at");
-    if (text == NULL || !onramp_line_parse_time(text, &at))
+    if (!read_time(r, &at))
         fault(r, "at", "a time such as 2026-01-31T12:00:00.000Z");
     return at;
 }
@@ -327,7 +333,7 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
 {
     uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
     enum onramp_outcome outcome = read_outcome(r);
-    (void)read_at(r);
+    int64_t at = read_at(r);
     if (r->faulty)
         return ONRAMP_ECORRUPT;
 
@@ -356,6 +362,8 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     entry.open = false;
     entry.has_outcome = true;
     entry.outcome = outcome;
+    entry.at = at;
+    entry.ms = json_integer_value(json_object_get(r->body, "ms"));
     entry.settled = outcome != ONRAMP_FAILED && outcome != ONRAMP_UNKNOWN && outcome != ONRAMP_INVALID;
     entry.adopted = json_is_true(json_object_get(r->body, "adopted"));
     json_int_t status = json_integer_value(json_object_get(r->body, "status"));
@@ -466,6 +474,31 @@ static enum onramp_status apply_deed(struct onramp_state *state, struct reading 
     return ONRAMP_OK;
 }
 
+/* Copy a run's strings and settings (NULL: none) into the state. False: no memory. */
+static bool keep_run(struct onramp_state *state, struct onramp_ledger_run run, const json_t *settings)
+{
+    if (state->run_count == state->run_room) {
+        size_t room = state->run_room > 0 ? state->run_room * 2 : 4;
+        struct past_run *runs = realloc(state->runs, room * sizeof *runs);
+        if (runs == NULL)
+            return false;
+        state->runs = runs;
+        state->run_room = room;
+    }
+    char *text = json_is_object(settings) ? json_dumps(settings, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    if (text == NULL && json_is_object(settings))
+        return false;
+    run.settings = text;
+    const char **strings[] = {&run.run,        &run.input_path, &run.input_sha256, &run.domain,
+                              &run.connection, &run.settings,   &run.command};
+    char *block = pack(strings, sizeof strings / sizeof strings[0]);
+    free(text);
+    if (block == NULL)
+        return false;
+    state->runs[state->run_count++] = (struct past_run){.past = {.run = run}, .strings = block};
+    return true;
+}
+
 static enum onramp_status apply_run(struct onramp_state *state, struct reading *r)
 {
     const json_t *version = json_object_get(r->body, "version");
@@ -475,29 +508,61 @@ static enum onramp_status apply_run(struct onramp_state *state, struct reading *
                            json_integer_value(version));
     (void)read_number(r, "version", 1, 1);
     const json_t *input = json_object_get(r->body, "input");
-    struct past_run past = {.run = read_text(r, r->body, "run"),
-                            .path = read_text(r, input, "path"),
-                            .sha256 = read_text(r, input, "sha256"),
-                            .domain = read_text(r, r->body, "domain"),
-                            .connection = read_text(r, r->body, "connection")};
+    struct onramp_ledger_run run = {.run = read_text(r, r->body, "run"),
+                                    .input_path = read_text(r, input, "path"),
+                                    .input_sha256 = read_text(r, input, "sha256"),
+                                    .domain = read_text(r, r->body, "domain"),
+                                    .connection = read_text(r, r->body, "connection"),
+                                    .command = optional_text(r, "command")};
     json_int_t records = json_integer_value(json_object_get(input, "records"));
-    past.records = records > 0 ? (uint64_t)records : 0;
+    run.input_records = records > 0 ? (uint64_t)records : 0;
     if (r->faulty)
         return ONRAMP_ECORRUPT;
+    (void)read_time(r, &run.at);
+    return keep_run(state, run, json_object_get(r->body, "settings")) ? ONRAMP_OK : out_of_memory(r->err);
+}
 
-    if (state->run_count == state->run_room) {
-        size_t room = state->run_room > 0 ? state->run_room * 2 : 4;
-        struct past_run *runs = realloc(state->runs, room * sizeof *runs);
-        if (runs == NULL)
-            return out_of_memory(r->err);
-        state->runs = runs;
-        state->run_room = room;
-    }
-    const char **strings[] = {&past.run, &past.path, &past.sha256, &past.domain, &past.connection};
-    past.strings = pack(strings, sizeof strings / sizeof strings[0]);
-    if (past.strings == NULL)
+static double optional_real(const struct reading *r, const char *name)
+{
+    double value = json_number_value(json_object_get(r->body, name));
+    return value > 0 ? value : 0;
+}
+
+static uint64_t optional_number(const struct reading *r, const char *name, uint64_t most)
+{
+    json_int_t value = json_integer_value(json_object_get(r->body, name));
+    return value <= 0 ? 0 : (uint64_t)value < most ? (uint64_t)value : most;
+}
+
+/* An end line decides nothing, so that whatever it lacks is left at 0. */
+static enum onramp_status apply_end(struct onramp_state *state, struct reading *r)
+{
+    const char *name = optional_text(r, "run"), *reason = optional_text(r, "reason");
+    struct past_run *run = NULL;
+    for (size_t i = state->run_count; i > 0 && run == NULL && name != NULL; i--)
+        if (strcmp(state->runs[i - 1].past.run.run, name) == 0)
+            run = &state->runs[i - 1];
+    if (run == NULL)
+        return ONRAMP_OK;
+    char *copy = strdup(reason != NULL ? reason : "");
+    if (copy == NULL)
         return out_of_memory(r->err);
-    state->runs[state->run_count++] = past;
+    free(run->reason);
+    run->reason = copy;
+    run->past.ended = true;
+    struct onramp_ledger_end *end = &run->past.end;
+    *end = (struct onramp_ledger_end){.reason = copy,
+                                      .requests = optional_number(r, "requests", INT64_MAX),
+                                      .throttled = optional_number(r, "throttled", INT64_MAX),
+                                      .has_least = json_object_get(r->body, "least_remaining") != NULL,
+                                      .least_remaining = (uint32_t)optional_number(r, "least_remaining", UINT32_MAX),
+                                      .seconds = optional_real(r, "seconds"),
+                                      .limit_burst = (uint32_t)optional_number(r, "limit_burst", UINT32_MAX),
+                                      .limit_per_second = optional_real(r, "limit_per_second")};
+    end->has_limit = end->limit_burst > 0 && end->limit_per_second > 0;
+    (void)read_time(r, &end->at);
+    for (int i = 0; i < ONRAMP_OUTCOMES; i++)
+        end->counts[i] = optional_number(r, onramp_outcome_name((enum onramp_outcome)i), INT64_MAX);
     return ONRAMP_OK;
 }
 
@@ -514,6 +579,8 @@ enum onramp_status onramp_state_apply(struct onramp_state *state, const json_t *
         return apply_attempt(state, &r);
     if (strcmp(r.type, "outcome") == 0)
         return apply_outcome(state, &r);
+    if (strcmp(r.type, "end") == 0)
+        return apply_end(state, &r);
     for (int kind = 0; kind < ONRAMP_DEEDS; kind++)
         if (strcmp(r.type, onramp_deed_type((enum onramp_deed)kind)) == 0)
             return apply_deed(state, &r, (enum onramp_deed)kind);
@@ -522,20 +589,16 @@ enum onramp_status onramp_state_apply(struct onramp_state *state, const json_t *
 
 const char *onramp_state_run(const struct onramp_state *state)
 {
-    return state->run_count > 0 ? state->runs[state->run_count - 1].run : NULL;
+    return state->run_count > 0 ? state->runs[state->run_count - 1].past.run.run : NULL;
 }
 
 bool onramp_state_last(const struct onramp_state *state, struct onramp_ledger_run *out)
 {
     if (state->run_count == 0)
         return false;
-    const struct past_run *last = &state->runs[state->run_count - 1];
-    *out = (struct onramp_ledger_run){.run = last->run,
-                                      .input_path = last->path,
-                                      .input_sha256 = last->sha256,
-                                      .input_records = last->records,
-                                      .domain = last->domain,
-                                      .connection = last->connection};
+    *out = state->runs[state->run_count - 1].past.run;
+    out->at = 0;
+    out->settings = out->command = NULL;
     return true;
 }
 
@@ -551,10 +614,10 @@ static bool same_domain(const char *a, const char *b)
     return true;
 }
 
-static bool same_file(const struct past_run *past, const struct onramp_ledger_run *run)
+static bool same_file(const struct onramp_ledger_run *past, const struct onramp_ledger_run *run)
 {
-    return strcmp(past->path, run->input_path) == 0 || strcmp(past->sha256, run->input_sha256) == 0 ||
-           onramp_disk_same(past->path, run->input_path);
+    return strcmp(past->input_path, run->input_path) == 0 || strcmp(past->input_sha256, run->input_sha256) == 0 ||
+           onramp_disk_same(past->input_path, run->input_path);
 }
 
 enum onramp_status onramp_state_match(const struct onramp_state *state, const char *path,
@@ -562,7 +625,7 @@ enum onramp_status onramp_state_match(const struct onramp_state *state, const ch
 {
     if (state->run_count == 0)
         return ONRAMP_OK;
-    const struct past_run *last = &state->runs[state->run_count - 1];
+    const struct onramp_ledger_run *last = &state->runs[state->run_count - 1].past.run;
     if (!same_domain(last->domain, run->domain))
         return onramp_fail(err, ONRAMP_EMISMATCH,
                            "ledger '%s' is of tenant '%s', not '%s': name another with --ledger, or set the domain",
@@ -575,11 +638,11 @@ enum onramp_status onramp_state_match(const struct onramp_state *state, const ch
 
     bool same = false;
     for (size_t i = state->run_count; i > 0 && !same; i--) /* the latest is the likeliest */
-        same = same_file(&state->runs[i - 1], run);
+        same = same_file(&state->runs[i - 1].past.run, run);
     if (!same)
         return onramp_fail(err, ONRAMP_EMISMATCH,
                            "ledger '%s' is of file '%s', not '%s': name another with --ledger, or give that file", path,
-                           last->path, run->input_path);
+                           last->input_path, run->input_path);
     return ONRAMP_OK;
 }
 
@@ -599,5 +662,13 @@ void onramp_state_each(const struct onramp_state *state,
 {
     for (size_t i = 0; i < state->count; i++)
         if (!visit(context, &state->order[i]->entry))
+            return;
+}
+
+void onramp_state_runs(const struct onramp_state *state,
+                       bool (*visit)(void *context, const struct onramp_ledger_past *past), void *context)
+{
+    for (size_t i = 0; i < state->run_count; i++)
+        if (!visit(context, &state->runs[i].past))
             return;
 }

@@ -42,5 +42,7 @@ const struct onramp_ledger_entry *onramp_state_find(const struct onramp_state *s
                                                     const struct onramp_identity *identity);
 void onramp_state_each(const struct onramp_state *state,
                        bool (*visit)(void *context, const struct onramp_ledger_entry *entry), void *context);
+void onramp_state_runs(const struct onramp_state *state,
+                       bool (*visit)(void *context, const struct onramp_ledger_past *past), void *context);
 
 #endif
