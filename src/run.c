@@ -36,7 +36,8 @@ static void say_dropped(struct onramp_run *r)
             strcat(names, name);
         }
     if (names[0] != '\0')
-        onramp_session_log(&r->engine.session, ONRAMP_LOG_INFO, "left out, since Auth0 writes them itself: %s", names);
+        onramp_session_log(&r->engine.session, ONRAMP_LOG_INFO,
+                           "left out of the requests, as read-only or overruled by a setting: %s", names);
 }
 
 enum onramp_status onramp_run_init(struct onramp_run *r, const struct onramp_engine_ops *ops,
@@ -74,6 +75,35 @@ static struct onramp_ledger_run run_line(const struct onramp_run *r)
                                       .settings = r->settings->settings_json};
 }
 
+bool onramp_run_stands(const struct onramp_run *r, const struct onramp_ledger_entry *entry)
+{
+    if (entry == NULL || !entry->settled)
+        return false;
+    return entry->outcome != ONRAMP_REJECTED ||
+           strcmp(entry->input_sha256, r->source->ops->digest(r->source->self)) == 0;
+}
+
+struct reconsidered {
+    const struct onramp_run *run;
+    uint64_t count;
+};
+
+static bool reconsider(void *context, const struct onramp_ledger_entry *entry)
+{
+    struct reconsidered *reconsidered = context;
+    reconsidered->count += entry->settled && !onramp_run_stands(reconsidered->run, entry) ? 1 : 0;
+    return true;
+}
+
+/* Records that the census called settled, before it had read all of the file and could know that it was edited. */
+static uint64_t reconsidered(const struct onramp_run *r)
+{
+    struct reconsidered again = {.run = r};
+    if (r->ledger != NULL)
+        onramp_ledger_each(r->ledger, reconsider, &again);
+    return again.count;
+}
+
 /* Nothing is sent before the whole file is read, the ledger fits it, and the tenant has been asked about the
  * connection. */
 enum onramp_status onramp_run_prepare(struct onramp_run *r)
@@ -83,7 +113,7 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
     if (st != ONRAMP_OK)
         return st;
     r->summary->records = r->census.records;
-    r->to_feed = r->census.sendable;
+    r->to_feed = r->census.sendable + reconsidered(r);
     say_dropped(r);
     if (r->ledger != NULL) {
         struct onramp_ledger_run line = run_line(r);
@@ -94,7 +124,7 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
     if (r->census.mails > 0)
         onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN, "Auth0 will send %llu verification mails",
                            (unsigned long long)r->census.mails);
-    if (r->census.sendable > 0)
+    if (r->to_feed > 0)
         st = onramp_session_open(&r->engine.session, r->err);
     if (st != ONRAMP_OK)
         return st;

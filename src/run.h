@@ -56,6 +56,12 @@ void onramp_run_clear(struct onramp_run *run);
  * the connection, the ledger has the run's line.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_run_prepare(struct onramp_run *run);
+
+/*
+ * Does what the ledger says of a record still stand, so that it is not sent again? A refusal for good was one of the
+ * record as it was: in a file that was edited since, the record may have been corrected and is sent once more.
+ */
+bool onramp_run_stands(const struct onramp_run *run, const struct onramp_ledger_entry *entry);
 int onramp_run_early_exit(const struct onramp_run *run, enum onramp_status status); /* exit code if that failed */
 
 void onramp_run_report(struct onramp_run *run); /* progress, to the observer */

@@ -212,7 +212,7 @@ static enum onramp_status admit_record(struct onramp_run *r, const struct onramp
         char message[80];
         (void)snprintf(message, sizeof message, "same %s as record %llu", names[kind], (unsigned long long)other);
         refuse_here(r, record, &user, ONRAMP_DUPLICATE, message);
-    } else if (st == ONRAMP_OK && entry != NULL && entry->settled) {
+    } else if (st == ONRAMP_OK && onramp_run_stands(r, entry)) {
         count_settled(r, entry);
     } else if (st == ONRAMP_OK && r->settings->dry_run) {
         r->to_feed--;

@@ -231,6 +231,7 @@ struct onramp_ledger_entry {
     bool has_outcome;
     enum onramp_outcome outcome; /* the latest, and when it was written and how long it took, as its line says */
     int64_t at, ms;
+    const char *input_sha256; /* of the file that this outcome is about; NULL without one */
     bool adopted;
     int status;
     /* NULL where not known; user_id from outcomes only; correlation_id of the latest attempt. */

@@ -16,7 +16,7 @@
 
 enum onramp_verification_mail {
     ONRAMP_MAIL_NO,    /* verify_email:false is sent: leaving it out makes Auth0 mail every unverified user */
-    ONRAMP_MAIL_YES,   /* verify_email:true */
+    ONRAMP_MAIL_YES,   /* verify_email:true, for users whose address is not verified yet */
     ONRAMP_MAIL_RECORD /* as the record says; no mail if it says nothing */
 };
 

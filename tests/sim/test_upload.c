@@ -397,6 +397,40 @@ static void gives_every_record_one_outcome_and_skips_what_is_settled(void **stat
     world_clear(&w);
 }
 
+static const char *second_is_weak(uint64_t ordinal)
+{
+    static const char *const records[] = {"{\"email\":\"a@example.com\"}",
+                                          "{\"email\":\"b@example.com\",\"username\":\"b\"}"};
+    return records[ordinal];
+}
+
+static const char *second_is_corrected(uint64_t ordinal)
+{
+    return ordinal == 1 ? "{\"email\":\"b@example.com\"}" : second_is_weak(ordinal);
+}
+
+static void sends_a_rejected_record_again_only_when_the_file_was_edited(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.tenant.options = "{\"requires_username\":true,\"validation\":{\"username\":{\"min\":3,\"max\":9}}}";
+    setup.tenant.scopes = "create:users read:users"; /* so that only the tenant knows its rule */
+    start(&w, &records, &setup, 0);
+    world_source_init(&records, 2, second_is_weak);
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_int_equal(summary.counts[ONRAMP_REJECTED], 2);
+    uint64_t sent = w.creates_sent;
+    assert_int_equal(run_once(&w, &records, 2).counts[ONRAMP_REJECTED], 2);
+    assert_int_equal(w.creates_sent, sent);
+    world_source_init(&records, 2, second_is_corrected);
+    records.digest = "00000000000000000000000000000000000000000000000000000000000000bb";
+    summary = run_once(&w, &records, 3);
+    assert_int_equal(w.creates_sent, sent + 2);
+    world_clear(&w);
+}
+
 static bool after_ten(void *context)
 {
     struct onramp_tenant_view view;
@@ -450,6 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creates_everyone_on_every_plan),
         cmocka_unit_test(gives_every_record_one_outcome_and_skips_what_is_settled),
+        cmocka_unit_test(sends_a_rejected_record_again_only_when_the_file_was_edited),
         cmocka_unit_test(lands_what_is_in_flight_when_interrupted),
         cmocka_unit_test(loses_and_doubles_nobody_on_a_bad_network),
         cmocka_unit_test(survives_death_between_any_two_deeds),

@@ -475,8 +475,8 @@ static enum onramp_status source_rewind(void *self, struct onramp_error *err)
 
 static const char *source_digest(void *self)
 {
-    (void)self;
-    return "00000000000000000000000000000000000000000000000000000000000000aa";
+    const struct world_source *s = self;
+    return s->digest;
 }
 
 static void source_close(void *self)
@@ -488,7 +488,9 @@ void world_source_init(struct world_source *s, uint64_t count, const char *(*mak
 {
     static const struct onramp_source_ops ops = {
         .next = source_next, .rewind = source_rewind, .digest = source_digest, .close = source_close};
-    *s = (struct world_source){.count = count, .make = make != NULL ? make : ordinary};
+    *s = (struct world_source){.count = count,
+                               .make = make != NULL ? make : ordinary,
+                               .digest = "00000000000000000000000000000000000000000000000000000000000000aa"};
     s->source = (struct onramp_source){.ops = &ops, .self = s};
 }
 

@@ -84,6 +84,7 @@ void world_settle(struct world *world);
 /* A source of `count` records in memory, u0@example.com …; `made` returns the record's JSON in a static buffer. */
 struct world_source {
     uint64_t count, next;
+    const char *digest; /* another for a file that was edited */
     const char *(*make)(uint64_t ordinal);
     struct onramp_source source;
 };
