@@ -72,9 +72,13 @@ static const char *advice(const struct onramp_summary *summary)
 
 static void put_counts(FILE *out, const struct onramp_summary *summary)
 {
-    for (int i = 0; i < ONRAMP_OUTCOMES; i++)
+    for (int i = 0; i < ONRAMP_OUTCOMES; i++) {
         if (i == ONRAMP_CREATED || summary->counts[i] > 0)
             fprintf(out, "  %-12s %8" PRIu64 "\n", onramp_outcome_name((enum onramp_outcome)i), summary->counts[i]);
+        if (i == ONRAMP_CREATED && summary->adopted > 0)
+            fprintf(out, "  %-12s %8" PRIu64 " of them proven by asking, after their answers were lost\n", "",
+                    summary->adopted);
+    }
     if (summary->unsent > 0)
         fprintf(out, "  %-12s %8" PRIu64 "\n", "not sent", summary->unsent);
 }
@@ -96,9 +100,6 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
     put_clean(out, strcmp(names->input, "-") == 0 ? "standard input" : names->input);
     fputs("\n\n", out);
     put_counts(out, summary);
-    if (summary->adopted > 0)
-        fprintf(out, "               %8" PRIu64 " of the created were proven by asking: nobody has their password\n",
-                summary->adopted);
     if (names->dry_run) {
         fputs("\nDry run: nothing was sent.\n", out);
         return;

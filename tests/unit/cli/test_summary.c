@@ -60,6 +60,17 @@ static void says_what_there_is_and_leaves_out_what_is_not(void **state)
                         "Every record is there.\n");
 }
 
+static void tells_how_many_were_proven_by_asking(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.records = 9, .counts = {[ONRAMP_CREATED] = 8, [ONRAMP_EXISTS] = 1}, .adopted = 2};
+    struct summary_names names = {.input = "users.json", .ledger = "l.ndjson"};
+    assert_non_null(strstr(told(&s, &names),
+                           "  created             8\n"
+                           "                      2 of them proven by asking, after their answers were lost\n"
+                           "  exists              1\n"));
+}
+
 static void advises_by_exit_code(void **state)
 {
     (void)state;
@@ -131,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(says_what_there_is_and_leaves_out_what_is_not, clear),
+        cmocka_unit_test_teardown(tells_how_many_were_proven_by_asking, clear),
         cmocka_unit_test_teardown(advises_by_exit_code, clear),
         cmocka_unit_test_teardown(a_dry_run_has_no_figures_of_sending, clear),
         cmocka_unit_test_teardown(quotes_the_first_refusals_and_cleans_them, clear),
