@@ -364,7 +364,8 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     entry.outcome = outcome;
     entry.at = at;
     entry.ms = json_integer_value(json_object_get(r->body, "ms"));
-    entry.input_sha256 = state->runs[state->run_count - 1].sha256; /* the run's own, which outlives the entry */
+    entry.input_sha256 =
+        state->runs[state->run_count - 1].past.run.input_sha256; /* the run's own, which outlives the entry */
     entry.settled = outcome != ONRAMP_FAILED && outcome != ONRAMP_UNKNOWN && outcome != ONRAMP_INVALID;
     entry.adopted = json_is_true(json_object_get(r->body, "adopted"));
     json_int_t status = json_integer_value(json_object_get(r->body, "status"));
