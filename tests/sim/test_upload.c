@@ -115,7 +115,7 @@ static void creates_everyone_on_every_plan(void **state)
             start(&w, &records, &setup, 300);
             struct onramp_summary summary = run_once(&w, &records, seed);
             if (summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 300 || users(&w) != 300 || w.sent_unsynced ||
-                w.creates_sent != 300 + summary.throttled || world_disagreements(&w, &records, ledger_path) > 0)
+                w.creates_sent != 300 + summary.throttled || world_disagreements(&w, &records, ledger_path, NULL) > 0)
                 FAIL(seed, "%s: exit %d, created %llu of 300, tenant has %llu: %s\n", tier, summary.exit,
                      (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
             refused += summary.throttled;
@@ -134,11 +134,12 @@ static void loses_and_doubles_nobody_on_a_bad_network(void **state)
         struct world w;
         struct world_source records;
         struct world_setup setup = ordinary(seed, seed % 2 ? "enterprise" : "professional");
-        setup.network.refuse = 10000;
-        setup.network.lose_request = 10000;
-        setup.network.lose_answer = 20000;
-        setup.network.tear = 20000;
-        setup.network.stall = 20000;
+        setup.network.chance[WORLD_REFUSED] = 10000;
+        setup.network.chance[WORLD_LOST] = 10000;
+        setup.network.chance[WORLD_MUTE] = 20000;
+        setup.network.chance[WORLD_TORN] = 20000;
+        setup.network.chance[WORLD_LATE] = 20000;
+        setup.network.chance[WORLD_ANSWER_LATE] = 20000;
         setup.network.stall_max = 60 * ONRAMP_SECOND; /* beyond the timeout: a late create may meet its own retry */
         setup.tenant.faults[ONRAMP_FAULT_BAD_GATEWAY] = 20000;
         setup.tenant.faults[ONRAMP_FAULT_UNAVAILABLE] = 20000;
@@ -148,7 +149,7 @@ static void loses_and_doubles_nobody_on_a_bad_network(void **state)
             summary = run_once(&w, &records, seed + (uint64_t)round * 1000);
         world_settle(&w);
         if (summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 100 || users(&w) != 100 || w.sent_unsynced ||
-            world_disagreements(&w, &records, ledger_path) > 0)
+            world_disagreements(&w, &records, ledger_path, NULL) > 0)
             FAIL(seed, "exit %d, created %llu of 100, tenant has %llu: %s\n", summary.exit,
                  (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
         world_clear(&w);
@@ -163,8 +164,9 @@ static void survives_death_between_any_two_deeds(void **state)
         struct world w;
         struct world_source records;
         struct world_setup setup = ordinary(seed, "enterprise");
-        setup.network.lose_answer = 30000;
-        setup.network.stall = 30000;
+        setup.network.chance[WORLD_MUTE] = 30000;
+        setup.network.chance[WORLD_LATE] = 30000;
+        setup.network.chance[WORLD_ANSWER_LATE] = 30000;
         setup.network.stall_max = 40 * ONRAMP_SECOND;
         start(&w, &records, &setup, 40);
         struct onramp_rng rng;
@@ -181,7 +183,7 @@ static void survives_death_between_any_two_deeds(void **state)
         uint64_t sent = w.creates_sent;
         struct onramp_summary again = run_once(&w, &records, seed * 100 + 99);
         if (summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 40 || users(&w) != 40 || w.sent_unsynced ||
-            world_disagreements(&w, &records, ledger_path) > 0)
+            world_disagreements(&w, &records, ledger_path, NULL) > 0)
             FAIL(seed, "exit %d, created %llu of 40, tenant has %llu: %s\n", summary.exit,
                  (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
         if (w.creates_sent != sent || again.counts[ONRAMP_CREATED] != 40 || again.requests != 0)
@@ -208,7 +210,7 @@ static void heals_after_a_disk_that_fails_once(void **state)
             FAIL(seed, "exit %d: %s\n", summary.exit, summary.reason);
         world_reboot(&w);
         summary = run_once(&w, &records, seed + 1000);
-        if (summary.exit != 0 || users(&w) != 40 || world_disagreements(&w, &records, ledger_path) > 0)
+        if (summary.exit != 0 || users(&w) != 40 || world_disagreements(&w, &records, ledger_path, NULL) > 0)
             FAIL(seed, "exit %d, created %llu of 40, tenant has %llu: %s\n", summary.exit,
                  (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
         world_clear(&w);
@@ -227,7 +229,7 @@ static void tells_those_that_were_there_from_its_own(void **state)
         struct onramp_summary summary = run_once(&w, &records, seed); /* somebody else's import */
         assert_int_equal(summary.exit, 0);
         (void)unlink(ledger_path);
-        w.setup.network.lose_answer = 200000;
+        w.setup.network.chance[WORLD_MUTE] = 200000;
         world_source_init(&records, 40, NULL);
         for (int round = 0; round < 20 && (round == 0 || summary.exit == 5); round++)
             summary = run_once(&w, &records, seed + 500 + (uint64_t)round);
@@ -245,13 +247,13 @@ static void says_unknown_where_it_may_not_ask(void **state)
     struct world_source records;
     struct world_setup setup = ordinary(1, "enterprise");
     setup.tenant.scopes = "create:users";
-    setup.network.lose_answer = 300000;
+    setup.network.chance[WORLD_MUTE] = 300000;
     start(&w, &records, &setup, 30);
     struct onramp_summary summary = run_once(&w, &records, 1);
     assert_int_equal(summary.exit, 5);
     assert_true(summary.counts[ONRAMP_UNKNOWN] > 0);
     assert_int_equal(summary.counts[ONRAMP_UNKNOWN] + summary.counts[ONRAMP_CREATED], 30);
-    assert_int_equal(world_disagreements(&w, &records, ledger_path), 0);
+    assert_int_equal(world_disagreements(&w, &records, ledger_path, NULL), 0);
     assert_int_equal(w.creates_sent, 30); /* none was sent twice on a guess */
     world_clear(&w);
 }

@@ -18,11 +18,6 @@ enum event { ARRIVES, RETURNS, EXPIRES, EVENTS };
 #define START (1000 * ONRAMP_SECOND)
 #define HOST  "tenant.example"
 
-static bool chance(struct world *w, uint32_t millionths)
-{
-    return millionths > 0 && onramp_rng_below(&w->rng, 1000000) < millionths;
-}
-
 static onramp_span between(struct world *w, onramp_span low, onramp_span high)
 {
     return low + (high > low ? (onramp_span)onramp_rng_below(&w->rng, (uint64_t)(high - low) + 1) : 0);
@@ -63,6 +58,27 @@ static bool deed(struct world *w)
     return !w->dead;
 }
 
+/* The key of a record, a ledger line or a user; NULL if it has no identity. */
+static const char *key_of(const json_t *object)
+{
+    static char key[ONRAMP_IDENTITY_KEY_MAX];
+    struct onramp_identity who = {.email = json_string_value(json_object_get(object, "email")),
+                                  .username = json_string_value(json_object_get(object, "username")),
+                                  .phone_number = json_string_value(json_object_get(object, "phone_number"))};
+    return onramp_identity_primary(&who, key) ? key : NULL;
+}
+
+/* A whole line is in the file. */
+static void note_line(struct world *w, const char *bytes, size_t size)
+{
+    json_t *line = json_loadb(bytes, size, 0, NULL);
+    const char *outcome = json_string_value(json_object_get(line, "outcome")), *key = key_of(line);
+    if (outcome != NULL && key != NULL &&
+        (strcmp(outcome, "created") == 0 || strcmp(outcome, "exists") == 0 || strcmp(outcome, "rejected") == 0))
+        json_object_set_new(w->settled, key, json_true());
+    json_decref(line);
+}
+
 static int append(void *self, int fd, const char *bytes, size_t size)
 {
     struct world *w = self;
@@ -81,6 +97,7 @@ static int append(void *self, int fd, const char *bytes, size_t size)
     if (w->deeds == w->fail_at)
         return ENOSPC;
     w->unsynced++;
+    note_line(w, bytes, size);
     return 0;
 }
 
@@ -106,7 +123,10 @@ static onramp_time now(void *self)
 
 static int64_t wall(void *self)
 {
-    const struct world *w = self;
+    struct world *w = self;
+    if (w->setup.wall_wild)
+        return (int64_t)(onramp_rng_next(&w->rng) >> (onramp_rng_next(&w->rng) % 63)) *
+               (onramp_rng_next(&w->rng) % 2 ? 1 : -1);
     return w->setup.tenant.epoch + w->setup.wall_skew + (w->now - START) / ONRAMP_MILLISECOND;
 }
 
@@ -117,6 +137,20 @@ static size_t free_slot(struct world *w)
             return i;
     fprintf(stderr, "world: more requests on the wire than it can hold\n");
     abort();
+}
+
+static enum world_fault draw_fault(struct world *w)
+{
+    for (size_t i = 0; i < WORLD_PLAN; i++)
+        if (w->setup.plan[i].request == w->requests)
+            return w->setup.plan[i].fault;
+    uint64_t draw = onramp_rng_below(&w->rng, 1000000);
+    for (int fault = WORLD_FINE + 1; fault < WORLD_FAULTS; fault++) {
+        if (draw < w->setup.network.chance[fault])
+            return (enum world_fault)fault;
+        draw -= w->setup.network.chance[fault];
+    }
+    return WORLD_FINE;
 }
 
 static void fill(struct flight *f, const struct onramp_request *request)
@@ -137,43 +171,123 @@ static void fill(struct flight *f, const struct onramp_request *request)
     }
 }
 
+/* The same request once more, for nobody to hear of. */
+static void arrive_again(struct world *w, const struct onramp_request *request, onramp_time at)
+{
+    size_t slot = free_slot(w);
+    struct flight *f = &w->flights[slot];
+    *f = (struct flight){.state = FLIGHT_OUT, .abandoned = true};
+    fill(f, request);
+    schedule(w, slot, ARRIVES, at);
+}
+
+static void note_create(struct world *w, const struct onramp_request *request)
+{
+    json_t *body = json_loadb(request->body, request->body_size, 0, NULL);
+    const char *key = key_of(body);
+    w->resent += key != NULL && json_object_get(w->settled, key) != NULL;
+    json_decref(body);
+    w->creates_sent++;
+    w->sent_unsynced |= w->unsynced > 0;
+}
+
 static enum onramp_status send_request(void *self, uint32_t id, const struct onramp_request *request,
                                        struct onramp_error *err)
 {
     struct world *w = self;
     if (!deed(w))
         return onramp_fail(err, ONRAMP_EIO, "the process is dead");
-    bool create = strcmp(request->method, "POST") == 0 && strcmp(request->path, "/api/v2/users") == 0;
-    w->creates_sent += create ? 1 : 0;
-    w->sent_unsynced |= create && w->unsynced > 0;
+    if (strcmp(request->method, "POST") == 0 && strcmp(request->path, "/api/v2/users") == 0)
+        note_create(w, request);
+    w->requests++;
+    if (++w->in_flight > w->most_in_flight)
+        w->most_in_flight = w->in_flight;
 
     size_t slot = free_slot(w);
     struct flight *f = &w->flights[slot];
     *f = (struct flight){.state = FLIGHT_OUT, .id = id, .sent_at = w->now, .due_at = w->now + request->timeout};
     fill(f, request);
-    const struct world_network *net = &w->setup.network;
-    w->in_flight++;
-    if (w->in_flight > w->most_in_flight)
-        w->most_in_flight = w->in_flight;
-    if (chance(w, net->refuse)) {
-        f->delivery = ONRAMP_UNSENT;
-        f->problem = "connection refused";
-        schedule(w, slot, RETURNS, w->now + w->way);
+    f->fault = draw_fault(w);
+    onramp_span way = w->way + between(w, 0, w->way / 5), stall = between(w, 0, w->setup.network.stall_max);
+    if (f->fault == WORLD_REFUSED || f->fault == WORLD_RESET || f->fault == WORLD_RESET_BEHIND) {
+        f->delivery = f->fault == WORLD_REFUSED ? ONRAMP_UNSENT : ONRAMP_LOST;
+        f->problem = f->fault == WORLD_REFUSED ? "connection refused" : "connection reset by peer";
+        f->state = FLIGHT_BACK;
+        schedule(w, slot, RETURNS, w->now + way);
+        if (f->fault == WORLD_RESET_BEHIND)
+            arrive_again(w, request, w->now + way + stall);
         return ONRAMP_OK;
     }
     schedule(w, slot, EXPIRES, f->due_at);
-    onramp_span way = w->way + between(w, 0, w->way / 5);
-    if (chance(w, net->stall))
-        way += between(w, 0, net->stall_max);
-    if (!chance(w, net->lose_request))
+    if (f->fault == WORLD_TWICE)
+        arrive_again(w, request, w->now + way / 2);
+    else if (f->fault == WORLD_TWICE_LATE)
+        arrive_again(w, request, w->now + way + stall);
+    else if (f->fault == WORLD_LATE)
+        way += stall;
+    if (f->fault != WORLD_LOST)
         schedule(w, slot, ARRIVES, w->now + way);
     return ONRAMP_OK;
 }
 
-static void arrives(struct world *w, size_t slot)
+/* An answer that is not the tenant's own. */
+static void answer_with(struct onramp_tenant_response *out, int status, bool from_api, const char *code,
+                        const char *message)
 {
-    struct flight *f = &w->flights[slot];
-    const struct world_network *net = &w->setup.network;
+    free(out->body);
+    *out = (struct onramp_tenant_response){.status = status, .header_count = 1};
+    char body[300];
+    int size = from_api ? snprintf(body, sizeof body,
+                                   "{\"statusCode\":%d,\"error\":\"%s\",\"message\":\"%s\",\"errorCode\":\"%s\"}",
+                                   status, message, message, code)
+                        : snprintf(body, sizeof body, "<html><title>%d %s</title></html>", status, message);
+    out->body = strdup(body);
+    out->body_size = (size_t)size;
+    strcpy(out->headers[0][0], "content-type");
+    strcpy(out->headers[0][1], from_api ? "application/json; charset=utf-8" : "text/html");
+}
+
+/* Turned away before the tenant acts on it? */
+static bool turned_away(struct flight *f)
+{
+    switch (f->fault) {
+    case WORLD_UNAVAILABLE:
+        answer_with(&f->response, 503, false, "", "Service Temporarily Unavailable");
+        return true;
+    case WORLD_ERROR:
+        answer_with(&f->response, 500, true, "internal_error", "An internal server error occurred");
+        return true;
+    case WORLD_THROTTLED:
+        answer_with(&f->response, 429, true, "too_many_requests", "Global limit has been reached");
+        return true;
+    case WORLD_EDGE:
+        answer_with(&f->response, 429, false, "", "Too Many Requests");
+        return true;
+    case WORLD_EXPIRED:
+        answer_with(&f->response, 401, true, "", "Expired token received for JSON Web Token validation");
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A connection that gives ids of its own does not see the one that was sent. */
+static void drop_id(struct flight *f)
+{
+    json_t *body = json_loadb(f->body, f->body_size, 0, NULL);
+    if (body == NULL)
+        return;
+    (void)json_object_del(body, "user_id");
+    free(f->body);
+    f->body = json_dumps(body, JSON_COMPACT);
+    f->body_size = strlen(f->body);
+    json_decref(body);
+}
+
+static void act(struct world *w, struct flight *f)
+{
+    if (w->setup.replaces_ids && f->body != NULL)
+        drop_id(f);
     struct onramp_tenant_request request = {.method = f->method,
                                             .path = f->path,
                                             .authorization = f->authorization,
@@ -183,22 +297,31 @@ static void arrives(struct world *w, size_t slot)
                                             .body = f->body,
                                             .body_size = f->body_size};
     onramp_tenant_handle(w->tenant, &request, w->now, &f->response);
+    if (f->fault == WORLD_BAD_GATEWAY)
+        answer_with(&f->response, 502, false, "", "Bad Gateway");
+}
+
+static void arrives(struct world *w, size_t slot)
+{
+    struct flight *f = &w->flights[slot];
+    if (!turned_away(f))
+        act(w, f);
     onramp_span way = f->response.delay + w->way + between(w, 0, w->way / 5);
-    if (chance(w, net->stall))
-        way += between(w, 0, net->stall_max);
-    f->torn = f->response.end == ONRAMP_TENANT_CUT || chance(w, net->tear);
-    if (f->abandoned)
+    if (f->fault == WORLD_ANSWER_LATE)
+        way += between(w, 0, w->setup.network.stall_max);
+    f->torn = f->response.end == ONRAMP_TENANT_CUT || f->fault == WORLD_TORN;
+    if (f->abandoned) {
         clear_flight(f);
-    else if (f->response.end == ONRAMP_TENANT_HANG || chance(w, net->lose_answer))
-        f->state = FLIGHT_BACK; /* nothing comes: the timeout will tell */
-    else {
-        f->state = FLIGHT_BACK;
-        if (f->response.end == ONRAMP_TENANT_CLOSE) {
-            f->delivery = ONRAMP_LOST;
-            f->problem = "connection closed";
-        }
-        schedule(w, slot, RETURNS, w->now + way);
+        return;
     }
+    f->state = FLIGHT_BACK;
+    if (f->response.end == ONRAMP_TENANT_HANG || f->fault == WORLD_MUTE)
+        return; /* nothing comes: the timeout will tell */
+    if (f->response.end == ONRAMP_TENANT_CLOSE || f->fault == WORLD_ANSWER_RESET) {
+        f->delivery = ONRAMP_LOST;
+        f->problem = "connection closed";
+    }
+    schedule(w, slot, RETURNS, w->now + way);
 }
 
 static void lands(struct world *w, size_t slot)
@@ -266,12 +389,28 @@ static void happen(struct world *w)
     }
 }
 
+/* The process stands still; the world goes on, and what arrives for it waits. */
+static void sleep_through(struct world *w)
+{
+    onramp_time wakes_at = w->suspend_at + w->suspend_for;
+    while (w->events.size > 0 && w->events.items[0].key <= wakes_at)
+        happen(w);
+    if (wakes_at > w->now)
+        w->now = wakes_at;
+    w->suspend_for = 0;
+}
+
 static enum onramp_status wait_until(void *self, onramp_time until, struct onramp_error *err)
 {
     struct world *w = self;
     if (w->dead)
         return onramp_fail(err, ONRAMP_EIO, "the process is dead");
     while (w->landed.size == 0) {
+        onramp_time next = w->events.size > 0 && w->events.items[0].key < until ? w->events.items[0].key : until;
+        if (w->suspend_for > 0 && next >= w->suspend_at) {
+            sleep_through(w);
+            return ONRAMP_OK;
+        }
         if (w->events.size == 0 || w->events.items[0].key > until) {
             if (until == ONRAMP_NEVER) {
                 fprintf(stderr, "world: the client waits for something that will never happen\n");
@@ -390,6 +529,8 @@ void world_init(struct world *w, const struct world_setup *setup)
     w->disk = (struct onramp_disk){.self = w, .append = append, .sync = sync_file};
     double low = (double)setup->network.way_min, high = (double)setup->network.way_max;
     w->way = (onramp_span)(high > low ? low * pow(high / low, onramp_rng_unit(&w->rng)) : low);
+    w->theirs = json_object();
+    w->settled = json_object();
     struct onramp_error err;
     if (!onramp_heap_init(&w->events, (size_t)WORLD_FLIGHTS * EVENTS) || !onramp_heap_init(&w->landed, WORLD_FLIGHTS) ||
         onramp_tenant_new(&w->tenant, &setup->tenant, START, &err) != ONRAMP_OK)
@@ -403,6 +544,8 @@ void world_clear(struct world *w)
     free(w->handed_out);
     onramp_heap_clear(&w->events);
     onramp_heap_clear(&w->landed);
+    json_decref(w->theirs);
+    json_decref(w->settled);
     onramp_tenant_free(w->tenant);
 }
 
@@ -434,6 +577,30 @@ void world_reboot(struct world *w)
     w->die_after = w->fail_at = 0;
     w->dead = false;
     w->now += 5 * ONRAMP_SECOND;
+}
+
+void world_rival(struct world *w, const char *json)
+{
+    char *token = onramp_tenant_token(w->tenant, HOST, w->now), authorization[2100];
+    (void)snprintf(authorization, sizeof authorization, "Bearer %s", token);
+    free(token);
+    const struct onramp_tenant_request request = {.method = "POST",
+                                                  .path = "/api/v2/users",
+                                                  .authorization = authorization,
+                                                  .content_type = "application/json",
+                                                  .host = HOST,
+                                                  .body = json,
+                                                  .body_size = strlen(json)};
+    struct onramp_tenant_response response;
+    onramp_tenant_handle(w->tenant, &request, w->now, &response);
+    if (response.status != 201) {
+        fprintf(stderr, "world: the rival's create was answered %d: %s\n", response.status, response.body);
+        abort();
+    }
+    json_t *user = json_loads(json, 0, NULL);
+    json_object_set_new(w->theirs, key_of(user), json_true());
+    json_decref(user);
+    free(response.body);
 }
 
 void world_settle(struct world *w)
@@ -525,7 +692,54 @@ void world_upload_clear(struct onramp_upload_settings *settings)
     settings->target.access.token = NULL;
 }
 
-unsigned world_disagreements(struct world *w, struct world_source *source, const char *ledger_path)
+static bool collect(void *users, const char *json)
+{
+    json_t *user = json_loads(json, 0, NULL);
+    const char *key = key_of(user);
+    json_t *same = json_object_get(users, key);
+    if (same == NULL)
+        json_object_set_new(users, key, same = json_array());
+    json_array_append_new(same, user);
+    return true;
+}
+
+/* What is wrong with what the ledger says of a record, given the users that have its identity; NULL: nothing. */
+static const char *wrong_about(const struct onramp_ledger_entry *entry, const json_t *users, bool theirs)
+{
+    size_t there = json_array_size(users);
+    const char *user_id = json_string_value(json_object_get(json_array_get(users, 0), "user_id"));
+    if (there > 1)
+        return "the tenant has it more than once";
+    if (entry == NULL || !entry->has_outcome || entry->open)
+        return "the ledger says nothing final";
+    switch (entry->outcome) {
+    case ONRAMP_CREATED:
+        if (entry->user_id == NULL || there == 0 || strcmp(entry->user_id, user_id) != 0)
+            return "created, but it is not there under that id";
+        return theirs ? "created, but by somebody else" : NULL;
+    case ONRAMP_EXISTS:
+        return there == 0 ? "exists, but it is not there" : theirs ? NULL : "exists, but we have created it";
+    case ONRAMP_UNKNOWN:
+        return NULL;
+    case ONRAMP_REJECTED:
+    case ONRAMP_INVALID:
+    case ONRAMP_DUPLICATE:
+    case ONRAMP_FAILED:
+    case ONRAMP_OUTCOMES:
+        break;
+    }
+    return there > 0 && !theirs ? "it is there, and we have created it" : NULL;
+}
+
+/* Before its end a run has said nothing of some, or that they failed; a belated request may still make them. */
+static bool is_settled(const struct onramp_ledger_entry *entry)
+{
+    return entry != NULL && entry->has_outcome && !entry->open &&
+           (entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS);
+}
+
+static unsigned disagreements(struct world *w, struct world_source *source, const char *ledger_path, bool only_settled,
+                              unsigned *unknown)
 {
     struct onramp_ledger *ledger = NULL;
     struct onramp_error err;
@@ -533,23 +747,38 @@ unsigned world_disagreements(struct world *w, struct world_source *source, const
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    unsigned wrong = 0;
+    json_t *users = json_object();
+    onramp_tenant_each(w->tenant, collect, users);
+    unsigned wrong = 0, doubts = 0;
     for (uint64_t i = 0; i < source->count; i++) {
         json_t *record = json_loads(source->make(i), 0, NULL);
-        const char *email = json_string_value(json_object_get(record, "email"));
-        struct onramp_identity who = {.email = email};
+        struct onramp_identity who = {.email = json_string_value(json_object_get(record, "email")),
+                                      .username = json_string_value(json_object_get(record, "username")),
+                                      .phone_number = json_string_value(json_object_get(record, "phone_number"))};
         const struct onramp_ledger_entry *entry = onramp_ledger_find(ledger, &who);
-        size_t there = onramp_tenant_count(w->tenant, email);
-        bool told = entry != NULL && entry->has_outcome && !entry->open;
-        bool unknown = told && entry->outcome == ONRAMP_UNKNOWN;
-        bool says = told && (entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS);
-        if (there > 1 || (!unknown && says != (there == 1)) || !told) {
-            fprintf(stderr, "%s: ledger says %s, the tenant has %zu\n", email,
-                    told ? onramp_outcome_name(entry->outcome) : "nothing", there);
-            wrong++;
-        }
+        const char *key = key_of(record);
+        const char *what = wrong_about(entry, json_object_get(users, key), json_object_get(w->theirs, key) != NULL);
+        doubts += entry != NULL && entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN;
+        if (only_settled && !is_settled(entry))
+            what = NULL;
+        if (what != NULL)
+            fprintf(stderr, "%s: %s\n", key, what);
+        wrong += what != NULL;
         json_decref(record);
     }
+    json_decref(users);
     onramp_ledger_close(ledger);
+    if (unknown != NULL)
+        *unknown = doubts;
     return wrong;
+}
+
+unsigned world_disagreements(struct world *w, struct world_source *source, const char *ledger_path, unsigned *unknown)
+{
+    return disagreements(w, source, ledger_path, false, unknown);
+}
+
+unsigned world_false_claims(struct world *w, struct world_source *source, const char *ledger_path)
+{
+    return disagreements(w, source, ledger_path, true, NULL);
 }

@@ -14,22 +14,48 @@
 
 #define WORLD_FLIGHTS 1024 /* requests on the wire, those included whose client has given up */
 
-/* Chances in millionths for each request. */
+/* What can befall a request: at most one of these, by chance or by plan. */
+enum world_fault {
+    WORLD_FINE,
+    WORLD_REFUSED,      /* no connection: it never leaves */
+    WORLD_LOST,         /* it leaves and never arrives; the client hears of it when it times out */
+    WORLD_RESET,        /* the connection breaks before it has arrived … */
+    WORLD_RESET_BEHIND, /* … or it arrives nevertheless, later */
+    WORLD_LATE,         /* on its way for up to `stall_max`, perhaps beyond the timeout */
+    WORLD_TWICE,        /* delivered twice, and the answer is the second one's … */
+    WORLD_TWICE_LATE,   /* … or the first one's, and the second is late */
+    WORLD_UNAVAILABLE,  /* not acted on: 503, not from the API */
+    WORLD_ERROR,        /* not acted on: 500 */
+    WORLD_THROTTLED,    /* not acted on: 429 */
+    WORLD_EDGE,         /* not acted on: 429 of the edge */
+    WORLD_EXPIRED,      /* not acted on: 401 */
+    WORLD_BAD_GATEWAY,  /* acted on, then 502 */
+    WORLD_MUTE,         /* acted on, the answer never comes back */
+    WORLD_ANSWER_RESET, /* acted on, and the connection breaks under the answer */
+    WORLD_ANSWER_LATE,  /* acted on, the answer on its way for up to `stall_max` */
+    WORLD_TORN,         /* acted on, half of the answer's body arrives */
+    WORLD_FAULTS
+};
+
 struct world_network {
     onramp_span way_min, way_max; /* one way, log-uniform per run */
-    uint32_t refuse;              /* no connection: the request never leaves */
-    uint32_t lose_request;        /* it leaves and never arrives; the client hears of it late */
-    uint32_t lose_answer;         /* acted on, the answer never comes back */
-    uint32_t tear;                /* acted on, half of the answer's body arrives */
-    uint32_t stall; /* the request, or its answer, is late by up to `stall_max`, perhaps beyond the timeout */
     onramp_span stall_max;
+    uint32_t chance[WORLD_FAULTS]; /* in millionths for each request */
 };
+
+#define WORLD_PLAN 3
 
 struct world_setup {
     uint64_t seed;
     struct world_network network;
+    struct {
+        uint64_t request; /* which, from 1; 0: none */
+        enum world_fault fault;
+    } plan[WORLD_PLAN];
     struct onramp_tenant_settings tenant;
+    bool replaces_ids; /* the connection gives ids of its own, whatever it is sent */
     int64_t wall_skew; /* of the client's wall clock, ms */
+    bool wall_wild;    /* it says something else each time */
 };
 
 enum flight_state { FLIGHT_FREE, FLIGHT_OUT, FLIGHT_BACK, FLIGHT_LANDED };
@@ -38,7 +64,7 @@ struct flight {
     enum flight_state state;
     uint32_t id;    /* the client's */
     bool abandoned; /* the client has its answer (a timeout); what arrives is for nobody */
-    bool head_of_line;
+    enum world_fault fault;
     onramp_time sent_at, due_at;
     char *method, *path, *authorization, *content_type, *correlation_id, *body;
     size_t body_size;
@@ -57,19 +83,24 @@ struct world {
     struct onramp_disk disk;
 
     struct flight flights[WORLD_FLIGHTS];
-    struct onramp_heap events; /* by time: slot * 4 + kind */
+    struct onramp_heap events; /* by time: slot and kind */
     struct onramp_heap landed; /* by time: slot */
     char *handed_out;          /* body of the answer last taken */
     uint32_t in_flight, most_in_flight;
     onramp_span way;
 
-    uint64_t creates_sent;
+    uint64_t requests, creates_sent;
     uint64_t deeds;     /* appends, syncs and sends so far */
     uint64_t die_after; /* after so many deeds the process is dead: nothing more leaves or is written; 0: never */
     uint64_t fail_at;   /* this deed fails, if it is one of the disk's; 0: never */
     bool dead;
-    uint64_t unsynced;  /* lines appended since the last sync … */
-    bool sent_unsynced; /* … when a create left: the write-ahead promise is broken */
+    onramp_time suspend_at;  /* the process stands still from here on … */
+    onramp_span suspend_for; /* … for so long; 0: it does not */
+    void *theirs;            /* identities that somebody else has created */
+    void *settled;           /* identities that its ledger has settled */
+    uint64_t resent;         /* creates of those: must stay 0 */
+    uint64_t unsynced;       /* lines appended since the last sync … */
+    bool sent_unsynced;      /* … when a create left: the write-ahead promise is broken */
 };
 
 void world_init(struct world *world, const struct world_setup *setup);
@@ -77,6 +108,9 @@ void world_clear(struct world *world);
 
 /* A new process in the same world: what it had in flight goes on without it. */
 void world_reboot(struct world *world);
+
+/* Somebody else creates a user, now. */
+void world_rival(struct world *world, const char *json);
 
 /* Let everything on the wire arrive, whoever waits for it. */
 void world_settle(struct world *world);
@@ -95,9 +129,14 @@ void world_upload_settings(struct world *world, struct onramp_upload_settings *s
 void world_upload_clear(struct onramp_upload_settings *settings);
 
 /*
- * Do ledger and tenant agree, user by user, for the records of `source`? Prints what does not; returns the number of
- * disagreements. A record that is unknown may be either way.
+ * Do ledger and tenant agree, user by user, for the records of `source`? What the ledger says was created is there
+ * once, and our requests have created it; what exists is there, and they have not; nobody else is there. Prints what
+ * disagrees; returns how many do. A record that is unknown may be either way; *unknown, if not NULL, is their number.
  */
-unsigned world_disagreements(struct world *world, struct world_source *source, const char *ledger_path);
+unsigned world_disagreements(struct world *world, struct world_source *source, const char *ledger_path,
+                             unsigned *unknown);
+
+/* The same of what is said to be created or to exist alone: that holds at any moment. */
+unsigned world_false_claims(struct world *world, struct world_source *source, const char *ledger_path);
 
 #endif
