@@ -57,11 +57,11 @@ static struct world_setup ordinary(uint64_t seed)
 static void make_bad(struct world *w)
 {
     struct world_network *net = &w->setup.network;
-    net->refuse = 10000;
-    net->lose_request = 10000;
-    net->lose_answer = 20000;
-    net->tear = 20000;
-    net->stall = 20000;
+    net->chance[WORLD_REFUSED] = 10000;
+    net->chance[WORLD_LOST] = 10000;
+    net->chance[WORLD_MUTE] = 20000;
+    net->chance[WORLD_TORN] = 20000;
+    net->chance[WORLD_LATE] = net->chance[WORLD_ANSWER_LATE] = 20000;
     net->stall_max = 60 * ONRAMP_SECOND;
 }
 
@@ -219,7 +219,7 @@ static void verify_says_that_it_could_not_ask(void **state)
     struct world w;
     struct world_setup setup = ordinary(1);
     populate(&w, &setup, 60);
-    w.setup.network.refuse = 1000000;
+    w.setup.network.chance[WORLD_REFUSED] = 1000000;
     struct onramp_stage_summary summary = run(&w, onramp_verify, 2);
     assert_int_equal(summary.exit, 5);
     assert_int_equal(summary.counts[ONRAMP_RESULT_DONE], 0);
