@@ -9,6 +9,7 @@
 #include "onramp/ledger.h"
 #include "onramp/limits.h"
 #include "onramp/pacer.h"
+#include "onramp/report.h"
 #include "onramp/scheduler.h"
 #include "onramp/secret.h"
 #include "onramp/source.h"

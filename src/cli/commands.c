@@ -21,6 +21,11 @@ const struct command commands[] = {
      "those of the ledger unless set.\n"
      "Exit codes: 0 all there, 1 some missing, 2 usage, 4 credentials, 5 some could not be asked about.",
      &settings_table, COMMAND_VERIFY, cmd_verify},
+    {"report", "what happened, from the ledger: counts, causes and what to do about them, times, runs",
+     "Reads the ledger only, and can do so while a run is writing it. Causes are messages without their variable\n"
+     "parts, so that nobody's name is in the text or in --json; --csv has a row for each record, with names.\n"
+     "Exit codes: 0 told, 2 no such ledger or a damaged one.",
+     &report_table, ~0U, cmd_report},
     {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
      "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"
      "any plan. Prints what a client needs to reach it, in the form of a .env file.",

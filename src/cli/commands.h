@@ -33,6 +33,8 @@ int cmd_upload(void *values);
 int cmd_demo(void *values);
 int cmd_tenant(void *values);
 int cmd_verify(void *values);
+int cmd_report(void *values);
+extern const struct setting_table report_table; /* cmd_report.c's own rows */
 extern const struct setting_table tenant_table; /* cmd_tenant.c's own rows */
 
 #endif

@@ -1,0 +1,73 @@
+/*
+ * cmd_report.c - onramp report LEDGER.
+ */
+#include "commands.h"
+#include "console.h"
+#include "report_out.h"
+
+struct report_values {
+    char *ledger, *env_file;
+    bool json, csv;
+};
+
+#define AT(field) .offset = offsetof(struct report_values, field), .commands = ~0U
+
+static const struct setting rows[] = {
+    {.operand = true,
+     .kind = SETTING_PATH,
+     .argument = "LEDGER",
+     .variables = {"ONRAMP_LEDGER"},
+     .help = "the ledger of the upload, FILE.ledger.ndjson",
+     AT(ledger)},
+    {.flag = "json", .kind = SETTING_FLAG, .help = "all of it as one JSON object", AT(json)},
+    {.flag = "csv", .kind = SETTING_FLAG, .help = "a row for each record, for a spreadsheet", AT(csv)},
+    {.flag = "env-file",
+     .kind = SETTING_PATH,
+     .argument = "PATH",
+     .help = "read settings from here, not from .env in the working directory",
+     AT(env_file)},
+};
+const struct setting_table report_table = {rows, sizeof rows / sizeof rows[0], sizeof(struct report_values)};
+
+static enum onramp_status print(const struct report_values *values, const struct onramp_report *report,
+                                struct onramp_error *err)
+{
+    if (values->json)
+        return report_json(stdout, report, values->ledger, err);
+    if (values->csv)
+        report_csv(stdout, report);
+    else
+        report_text(stdout, report, values->ledger);
+    return ONRAMP_OK;
+}
+
+static enum onramp_status check(const struct report_values *values, struct onramp_error *err)
+{
+    if (values->ledger == NULL)
+        return onramp_fail(err, ONRAMP_EUSAGE, "no ledger: give one as an argument, or set ONRAMP_LEDGER");
+    if (values->json && values->csv)
+        return onramp_fail(err, ONRAMP_EUSAGE, "--json and --csv both want standard output: give one of them");
+    return ONRAMP_OK;
+}
+
+int cmd_report(void *self)
+{
+    const struct report_values *values = self;
+    struct onramp_ledger *ledger = NULL;
+    struct onramp_report report = {.entry_count = 0};
+    struct onramp_error err = {.status = ONRAMP_OK};
+    enum onramp_status st = check(values, &err);
+    if (st == ONRAMP_OK)
+        st = onramp_ledger_read(&ledger, values->ledger, &err);
+    if (st == ONRAMP_OK && onramp_ledger_repaired(ledger) > 0)
+        console_error("the ledger ends in half a line: a run is writing it, or was killed");
+    if (st == ONRAMP_OK)
+        st = onramp_report_make(&report, ledger, &err);
+    if (st == ONRAMP_OK)
+        st = print(values, &report, &err);
+    if (st != ONRAMP_OK)
+        console_error(err.text);
+    onramp_report_clear(&report);
+    onramp_ledger_close(ledger);
+    return st == ONRAMP_OK ? EXIT_ALL_WELL : EXIT_USAGE;
+}
