@@ -7,8 +7,8 @@
 
 const struct command commands[] = {
     {"upload", "creates the users of FILE in a tenant; run again, it carries on where it stopped",
-     "FILE is a JSON array or NDJSON, plain or gzipped; '-' is standard input. The whole file is checked before the\n"
-     "first request. What became of each user is in the ledger, by default FILE.ledger.ndjson.\n"
+     "FILE is a JSON array, NDJSON or CSV, plain or gzipped; '-' is standard input. The whole file is checked before\n"
+     "the first request. What became of each user is in the ledger, by default FILE.ledger.ndjson.\n"
      "Exit codes: 0 all there, 1 some refused for good, 2 usage, 3 refused before the first write, 4 credentials,\n"
      "5 run the same command again, 130 interrupted.",
      &settings_table, COMMAND_UPLOAD, cmd_upload},

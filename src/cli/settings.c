@@ -44,7 +44,7 @@ static const struct setting rows[] = {
      .kind = SETTING_PATH,
      .argument = "FILE",
      .variables = {"BULK_USER_FILE"},
-     .help = "the users: JSON array or NDJSON, plain or gzipped; '-' for standard input",
+     .help = "the users: JSON array, NDJSON or CSV, plain or gzipped; '-' for standard input",
      .commands = UPLOAD,
      AT(file)},
 

@@ -1,13 +1,16 @@
 /*
- * source.c - one user after the other, out of a JSON array or NDJSON.
+ * source.c - one user after the other, out of a JSON array, NDJSON or CSV.
  *
  * The elements are framed here and each is then parsed by jansson, so that memory does not grow with the file.
  * Framing follows brackets and strings, which is also where people's mistakes are (a comma too many, a quote
  * missing), so it names those itself, at the place where they are. All else about JSON is jansson's to judge; its
- * words are passed on, but not its "near '…'": that could quote a password.
+ * words are passed on, but not its "near '…'": that could quote a password. A table's rows come from csv.c, and become
+ * objects in columns.c.
  */
 #include "onramp/source.h"
 
+#include "io/columns.h"
+#include "io/csv.h"
 #include "io/stream.h"
 
 #include <assert.h>
@@ -21,15 +24,11 @@
 #define ELEMENT_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX   64
 
-/* Where the next byte stands, as an editor counts: from 1, columns in characters. */
-struct place {
-    uint64_t line, column;
-};
-
 enum form {
     UNKNOWN, /* nothing read yet */
     ARRAY,
     LINES, /* NDJSON, or a single object */
+    TABLE, /* CSV */
     OVER   /* the last record has been given out */
 };
 
@@ -37,12 +36,14 @@ struct source {
     struct onramp_stream *stream;
     const unsigned char *piece; /* the unread rest of the stream's latest piece */
     size_t piece_size;
-    struct place at;
+    struct onramp_place at; /* where the next byte stands */
     enum form form;
     uint64_t ordinal;
+    struct onramp_csv *csv; /* of a table, else NULL */
+    struct onramp_columns *columns;
 
     /* The element being framed, and what surrounds its next byte. */
-    struct place begins_at;
+    struct onramp_place begins_at;
     size_t size;
     size_t depth;
     char open[DEPTH_MAX]; /* the brackets not yet closed */
@@ -53,7 +54,7 @@ struct source {
 
 /* ---- places and errors ---- */
 
-static void step(struct place *at, unsigned char byte)
+static void step(struct onramp_place *at, unsigned char byte)
 {
     if (byte == '\n') {
         at->line++;
@@ -63,11 +64,11 @@ static void step(struct place *at, unsigned char byte)
     }
 }
 
-static enum onramp_status fail_at(const struct source *s, struct place at, struct onramp_error *err, const char *format,
-                                  ...) ONRAMP_PRINTF(4, 5);
+static enum onramp_status fail_at(const struct source *s, struct onramp_place at, struct onramp_error *err,
+                                  const char *format, ...) ONRAMP_PRINTF(4, 5);
 
-static enum onramp_status fail_at(const struct source *s, struct place at, struct onramp_error *err, const char *format,
-                                  ...)
+static enum onramp_status fail_at(const struct source *s, struct onramp_place at, struct onramp_error *err,
+                                  const char *format, ...)
 {
     char what[256];
     va_list args;
@@ -139,13 +140,13 @@ static const struct {
     {"\xfe\xff", 2, "it is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"},
     {"[\0", 2, "it is UTF-16; save it as UTF-8 (iconv -f UTF-16LE -t UTF-8)"},
     {"{\0", 2, "it is UTF-16; save it as UTF-8 (iconv -f UTF-16LE -t UTF-8)"},
-    {"\0", 1, "it is UTF-16 or not text at all; it must be JSON in UTF-8"},
-    {"PK\x03\x04", 4, "it is a zip archive or a spreadsheet; it must be JSON, plain or gzip"},
-    {"\x28\xb5\x2f\xfd", 4, "it is compressed with zstd; it must be JSON, plain or gzip"},
+    {"\0", 1, "it is UTF-16 or not text at all; it must be JSON or CSV in UTF-8"},
+    {"PK\x03\x04", 4, "it is a zip archive or a spreadsheet; it must be JSON or CSV, plain or gzip"},
+    {"\x28\xb5\x2f\xfd", 4, "it is compressed with zstd; it must be JSON or CSV, plain or gzip"},
     {"\xfd"
      "7zXZ",
-     5, "it is compressed with xz; it must be JSON, plain or gzip"},
-    {"BZh", 3, "it is compressed with bzip2; it must be JSON, plain or gzip"},
+     5, "it is compressed with xz; it must be JSON or CSV, plain or gzip"},
+    {"BZh", 3, "it is compressed with bzip2; it must be JSON or CSV, plain or gzip"},
     {"\x1f\x8b", 2, "it is compressed twice; unpack it once"},
 };
 
@@ -158,16 +159,120 @@ static enum onramp_status refuse_strangers(const struct source *s, struct onramp
     return ONRAMP_OK;
 }
 
-/* Neither '[' nor '{': say what it may be. A first line with separators is most likely a table. */
-static enum onramp_status refuse_other(const struct source *s, struct onramp_error *err)
+/* ---- tables ---- */
+
+/* The next row, or *row = false at the end of the file. */
+static enum onramp_status read_row(struct source *s, bool *row, struct onramp_error *err)
 {
-    for (size_t i = 0; i < s->piece_size && s->piece[i] != '\n'; i++)
-        if (s->piece[i] == ',' || s->piece[i] == ';' || s->piece[i] == '\t')
-            return fail_at(s, s->at, err,
-                           "it looks like CSV; it must be JSON: an array of user objects, or one object a line");
-    return fail_at(s, s->at, err, "%s is not JSON; it must be an array of user objects, or one object a line",
-                   show(*s->piece).text);
+    enum onramp_csv_event event = ONRAMP_CSV_MORE;
+    bool end = false;
+    while (event == ONRAMP_CSV_MORE && !end) {
+        enum onramp_status st = look(s, &end, err);
+        if (st != ONRAMP_OK)
+            return st;
+        event = end ? onramp_csv_end(s->csv) : onramp_csv_feed(s->csv, *s->piece, s->at);
+        if (!end)
+            pass(s);
+    }
+    *row = event == ONRAMP_CSV_ROW;
+    if (event != ONRAMP_CSV_BROKEN)
+        return ONRAMP_OK;
+    const char *words;
+    struct onramp_place at;
+    if (onramp_csv_problem(s->csv, &words, &at) == ONRAMP_ENOMEM)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    return fail_at(s, at, err, "%s", words);
 }
+
+static enum onramp_status fail_cell(const struct source *s, const struct onramp_csv_cell *cells, enum onramp_status st,
+                                    const struct onramp_columns_problem *problem, struct onramp_error *err)
+{
+    return st == ONRAMP_EINPUT ? fail_at(s, cells[problem->cell].at, err, "%s", problem->words)
+                               : onramp_fail(err, st, "out of memory");
+}
+
+/* Neither '[' nor '{', nor a known heading: say what it may be. */
+static enum onramp_status refuse_other(const struct source *s, unsigned char first, struct onramp_place at, bool table,
+                                       struct onramp_error *err)
+{
+    if (table)
+        return fail_at(s, at, err,
+                       "it looks like CSV, but its first row has no heading like email or user_metadata.plan; it must "
+                       "have one, or be JSON: an array of user objects, or one object a line");
+    return fail_at(s, at, err,
+                   "%s is not JSON; it must be an array of user objects, or one object a line, or CSV with a row of "
+                   "headings",
+                   show(first).text);
+}
+
+/* The row of headings. What fails before a heading is known is no table of ours. */
+static enum onramp_status begin_table(struct source *s, struct onramp_error *err)
+{
+    unsigned char first = *s->piece;
+    struct onramp_place at = s->at;
+    bool row = false;
+    size_t count;
+    enum onramp_status st = onramp_csv_new(&s->csv, err);
+    if (st != ONRAMP_OK)
+        return st;
+    st = read_row(s, &row, err);
+    const struct onramp_csv_cell *cells = onramp_csv_cells(s->csv, &count);
+    if (st != ONRAMP_OK && st != ONRAMP_EINPUT)
+        return st;
+    if (!onramp_columns_known(cells, count <= ONRAMP_CSV_CELLS_MAX ? count : ONRAMP_CSV_CELLS_MAX))
+        return refuse_other(s, first, at, count > 1, err);
+    if (st != ONRAMP_OK)
+        return st;
+    struct onramp_columns_problem problem;
+    st = onramp_columns_new(&s->columns, cells, count, &problem);
+    if (st != ONRAMP_OK)
+        return fail_cell(s, cells, st, &problem, err);
+    s->form = TABLE;
+    return ONRAMP_OK;
+}
+
+static enum onramp_status keep_object(struct source *s, json_t *object, struct onramp_error *err)
+{
+    size_t size = json_dumpb(object, s->text, ELEMENT_MAX, JSON_COMPACT);
+    if (size == 0)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    s->used = size < ELEMENT_MAX ? (size > s->used ? size : s->used) : ELEMENT_MAX;
+    if (size > ELEMENT_MAX)
+        return fail_at(s, s->begins_at, err, "the row that begins here is over 1 MiB as JSON; no user may be so large");
+    s->size = size;
+    s->text[size] = '\0';
+    return ONRAMP_OK;
+}
+
+/* The next row that has anything in it, as an object in s->text. */
+static enum onramp_status next_row(struct source *s, struct onramp_error *err)
+{
+    for (;;) {
+        bool row;
+        enum onramp_status st = read_row(s, &row, err);
+        if (st != ONRAMP_OK)
+            return st;
+        if (!row) {
+            s->form = OVER;
+            return ONRAMP_OK;
+        }
+        size_t count;
+        const struct onramp_csv_cell *cells = onramp_csv_cells(s->csv, &count);
+        struct onramp_columns_problem problem;
+        json_t *object = NULL;
+        s->begins_at = onramp_csv_row_at(s->csv);
+        st = onramp_columns_row(s->columns, &object, cells, count, &problem);
+        if (st != ONRAMP_OK)
+            return fail_cell(s, cells, st, &problem, err);
+        bool filled = json_object_size(object) > 0;
+        st = filled ? keep_object(s, object, err) : ONRAMP_OK;
+        json_decref(object);
+        if (st != ONRAMP_OK || filled)
+            return st;
+    }
+}
+
+/* ---- the beginning of the content ---- */
 
 static enum onramp_status begin(struct source *s, struct onramp_error *err)
 {
@@ -192,7 +297,7 @@ static enum onramp_status begin(struct source *s, struct onramp_error *err)
         return onramp_fail(err, ONRAMP_EINPUT, "%s holds nothing but white space; for no users at all write []",
                            onramp_stream_name(s->stream));
     if (*s->piece != '[' && *s->piece != '{')
-        return refuse_other(s, err);
+        return begin_table(s, err);
     s->form = *s->piece == '[' ? ARRAY : LINES;
     if (s->form == ARRAY)
         pass(s);
@@ -222,7 +327,7 @@ static enum onramp_status finish(struct source *s, struct onramp_error *err)
 static enum onramp_status seek_in_array(struct source *s, struct onramp_error *err)
 {
     bool end, comma = false;
-    struct place comma_at = s->at;
+    struct onramp_place comma_at = s->at;
     enum onramp_status st = pass_space(s, &end, err);
     if (st == ONRAMP_OK && !end && s->ordinal > 0 && *s->piece == ',') {
         comma = true;
@@ -291,7 +396,7 @@ static enum onramp_status fail_unfinished(const struct source *s, struct onramp_
 /* From the opening quote past the closing one. */
 static enum onramp_status frame_string(struct source *s, struct onramp_error *err)
 {
-    struct place quote_at = s->at;
+    struct onramp_place quote_at = s->at;
     bool end, escaped = false;
     enum onramp_status st = keep(s, err);
     while (st == ONRAMP_OK && (st = look(s, &end, err)) == ONRAMP_OK) {
@@ -390,9 +495,9 @@ static enum onramp_status frame(struct source *s, struct onramp_error *err)
 }
 
 /* The place in the file of a byte of the element. */
-static struct place place_of(const struct source *s, size_t offset)
+static struct onramp_place place_of(const struct source *s, size_t offset)
 {
-    struct place at = s->begins_at;
+    struct onramp_place at = s->begins_at;
     for (size_t i = 0; i < offset && i < s->size; i++)
         step(&at, (unsigned char)s->text[i]);
     return at;
@@ -424,7 +529,7 @@ static enum onramp_status explain(const struct source *s, const json_error_t *pr
     if (end > s->size)
         end = s->size;
     size_t start = token_start(s->text, end);
-    struct place at = place_of(s, start);
+    struct onramp_place at = place_of(s, start);
     const char *near = strstr(problem->text, " near "); /* what follows would quote the file */
     int words = near != NULL ? (int)(near - problem->text) : (int)strlen(problem->text);
     switch (json_error_code(problem)) {
@@ -483,17 +588,21 @@ static enum onramp_status next(void *self, struct onramp_record *out, bool *end,
         st = seek_in_array(s, err);
     else if (st == ONRAMP_OK && s->form == LINES)
         st = seek_in_lines(s, err);
+    else if (st == ONRAMP_OK && s->form == TABLE)
+        st = next_row(s, err);
     if (st != ONRAMP_OK)
         return st;
     *end = s->form == OVER;
     if (*end)
         return ONRAMP_OK;
 
-    st = expect_object(s, err);
-    if (st == ONRAMP_OK)
-        st = frame(s, err);
-    if (st == ONRAMP_OK)
-        st = check(s, err);
+    if (s->form != TABLE) {
+        st = expect_object(s, err);
+        if (st == ONRAMP_OK)
+            st = frame(s, err);
+        if (st == ONRAMP_OK)
+            st = check(s, err);
+    }
     if (st != ONRAMP_OK)
         return st;
     *out = (struct onramp_record){.ordinal = s->ordinal, .line = s->begins_at.line, .json = s->text, .size = s->size};
@@ -501,10 +610,19 @@ static enum onramp_status next(void *self, struct onramp_record *out, bool *end,
     return ONRAMP_OK;
 }
 
+static void forget_table(struct source *s)
+{
+    onramp_csv_free(s->csv);
+    onramp_columns_free(s->columns);
+    s->csv = NULL;
+    s->columns = NULL;
+}
+
 static void begin_pass(struct source *s)
 {
+    forget_table(s);
     s->piece_size = 0;
-    s->at = (struct place){1, 1};
+    s->at = (struct onramp_place){1, 1};
     s->form = UNKNOWN;
     s->ordinal = 0;
 }
@@ -528,6 +646,7 @@ static void close_source(void *self)
     if (s == NULL)
         return;
     onramp_stream_close(s->stream);
+    forget_table(s);
     sodium_memzero(s->text, s->used); /* it held people's data */
     free(s);
 }
