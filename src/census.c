@@ -4,6 +4,7 @@
 #include "census.h"
 
 #include <jansson.h>
+#include <string.h>
 
 bool onramp_census_duplicate(const struct onramp_census *census, const struct onramp_identity *identity,
                              uint64_t ordinal, uint64_t *other, enum onramp_identifier *kind)
@@ -34,22 +35,42 @@ static enum onramp_status hold(struct onramp_census *census, const struct onramp
     return ONRAMP_OK;
 }
 
+enum onramp_status onramp_census_judge(struct onramp_user *user, const struct onramp_ledger_entry **entry,
+                                       const struct onramp_record *record, const struct onramp_user_rules *rules,
+                                       const struct onramp_ledger *ledger, struct onramp_error *err)
+{
+    enum onramp_status st = onramp_user_parse(user, record->json, record->size, rules, err);
+    *entry = ledger != NULL ? onramp_ledger_find(ledger, &user->identity) : NULL;
+    /* Of what was sent before, the tenant's own word counts, whatever the connection says today. */
+    bool untouched = *entry == NULL || (!(*entry)->settled && (*entry)->attempts == 0);
+    if (st == ONRAMP_OK && rules->database != NULL && untouched)
+        st = onramp_connection_admits(rules->database, &user->identity, err);
+    return st;
+}
+
+bool onramp_census_stands(const struct onramp_ledger_entry *entry, const char *digest)
+{
+    if (entry == NULL || !entry->settled)
+        return false;
+    return entry->outcome != ONRAMP_REJECTED || digest == NULL || strcmp(entry->input_sha256, digest) == 0;
+}
+
 static enum onramp_status count(struct onramp_census *census, const struct onramp_record *record,
                                 const struct onramp_user_rules *rules, const struct onramp_ledger *ledger,
-                                struct onramp_error *err)
+                                const char *digest, struct onramp_error *err)
 {
     struct onramp_user user = {0};
+    const struct onramp_ledger_entry *entry;
     uint64_t other;
     enum onramp_identifier kind;
-    enum onramp_status st = onramp_user_parse(&user, record->json, record->size, rules, err);
+    enum onramp_status st = onramp_census_judge(&user, &entry, record, rules, ledger, err);
     if (st == ONRAMP_EINPUT) {
         census->invalid++;
         st = ONRAMP_OK;
     } else if (st == ONRAMP_OK && onramp_census_duplicate(census, &user.identity, record->ordinal, &other, &kind)) {
         census->duplicate++;
     } else if (st == ONRAMP_OK) {
-        const struct onramp_ledger_entry *entry = ledger != NULL ? onramp_ledger_find(ledger, &user.identity) : NULL;
-        bool settled = entry != NULL && entry->settled;
+        bool settled = onramp_census_stands(entry, digest);
         census->settled += settled ? 1 : 0;
         census->sendable += settled ? 0 : 1;
         census->mails += !settled && user.wants_mail ? 1 : 0;
@@ -62,7 +83,7 @@ static enum onramp_status count(struct onramp_census *census, const struct onram
 
 enum onramp_status onramp_census_take(struct onramp_census *out, const struct onramp_source *source,
                                       const struct onramp_user_rules *rules, uint64_t max_users,
-                                      const struct onramp_ledger *ledger, struct onramp_error *err)
+                                      const struct onramp_ledger *ledger, const char *digest, struct onramp_error *err)
 {
     *out = (struct onramp_census){.seen = json_object()};
     if (out->seen == NULL)
@@ -79,7 +100,7 @@ enum onramp_status onramp_census_take(struct onramp_census *out, const struct on
                                "size; --max-users raises the limit",
                                (unsigned long long)max_users);
         if (st == ONRAMP_OK)
-            st = count(out, &record, rules, ledger, err);
+            st = count(out, &record, rules, ledger, digest, err);
         if (st != ONRAMP_OK)
             return st;
     }

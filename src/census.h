@@ -21,13 +21,28 @@ struct onramp_census {
 };
 
 /*
- * Read the source to its end and rewind it. `ledger` may be NULL. Clear *out when done, whatever the status:
+ * Read the source to its end and rewind it. `ledger` may be NULL. `digest` is the file's, or NULL before it was read
+ * to its end once: then whatever is settled counts as standing. Clear *out when done, whatever the status:
  * ONRAMP_EINPUT, ONRAMP_EREFUSED (more than max_users records), ONRAMP_EIO, ONRAMP_ENOMEM.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_census_take(struct onramp_census *out, const struct onramp_source *source,
                                                        const struct onramp_user_rules *rules, uint64_t max_users,
-                                                       const struct onramp_ledger *ledger, struct onramp_error *err);
+                                                       const struct onramp_ledger *ledger, const char *digest,
+                                                       struct onramp_error *err);
 void onramp_census_clear(struct onramp_census *census);
+
+/* Is it settled, and still so? What was rejected is judged anew once the file was edited. `entry` may be NULL. */
+bool onramp_census_stands(const struct onramp_ledger_entry *entry, const char *digest);
+
+/*
+ * Understand a record, as upload's first and second pass both do: onramp_user_parse(), and for one that nothing was
+ * ever sent of, whether the connection can have such a user. *entry is what the ledger has of it, or NULL.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_census_judge(struct onramp_user *user,
+                                                        const struct onramp_ledger_entry **entry,
+                                                        const struct onramp_record *record,
+                                                        const struct onramp_user_rules *rules,
+                                                        const struct onramp_ledger *ledger, struct onramp_error *err);
 
 /* Does another record than `ordinal` hold one of these identifiers? Then *other is its ordinal and *kind says which. */
 bool onramp_census_duplicate(const struct onramp_census *census, const struct onramp_identity *identity,

@@ -77,56 +77,80 @@ static struct onramp_ledger_run run_line(const struct onramp_run *r)
 
 bool onramp_run_stands(const struct onramp_run *r, const struct onramp_ledger_entry *entry)
 {
-    if (entry == NULL || !entry->settled)
-        return false;
-    return entry->outcome != ONRAMP_REJECTED ||
-           strcmp(entry->input_sha256, r->source->ops->digest(r->source->self)) == 0;
+    return onramp_census_stands(entry, r->source->ops->digest(r->source->self));
 }
 
-struct reconsidered {
-    const struct onramp_run *run;
-    uint64_t count;
-};
-
-static bool reconsider(void *context, const struct onramp_ledger_entry *entry)
+static enum onramp_status count_records(struct onramp_run *r, const char *digest)
 {
-    struct reconsidered *reconsidered = context;
-    reconsidered->count += entry->settled && !onramp_run_stands(reconsidered->run, entry) ? 1 : 0;
-    return true;
+    onramp_census_clear(&r->census);
+    enum onramp_status st =
+        onramp_census_take(&r->census, r->source, &r->rules, r->settings->max_users, r->ledger, digest, r->err);
+    r->summary->records = r->census.records;
+    r->to_feed = r->census.sendable;
+    return st;
 }
 
-/* Records that the census called settled, before it had read all of the file and could know that it was edited. */
-static uint64_t reconsidered(const struct onramp_run *r)
+/* Only a file that was read to its end can be told from the one that earlier runs had. */
+static enum onramp_status count_again(struct onramp_run *r)
 {
-    struct reconsidered again = {.run = r};
-    if (r->ledger != NULL)
-        onramp_ledger_each(r->ledger, reconsider, &again);
-    return again.count;
+    return count_records(r, r->source->ops->digest(r->source->self));
 }
 
-/* Nothing is sent before the whole file is read, the ledger fits it, and the tenant has been asked about the
- * connection. */
+/* What the tenant says of the connection can refuse records. */
+static enum onramp_status meet_tenant(struct onramp_run *r)
+{
+    struct onramp_session *session = &r->engine.session;
+    enum onramp_status st = onramp_session_open(session, !r->settings->no_preflight, r->err);
+    if (st != ONRAMP_OK || !session->connection_known)
+        return st;
+    r->rules.database = &session->connection;
+    return count_again(r);
+}
+
+static void say_mails(struct onramp_run *r)
+{
+    unsigned long long mails = r->census.mails;
+    if (mails > 0)
+        onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN, "this run makes Auth0 send %llu verification mail%s",
+                           mails, mails == 1 ? "" : "s");
+    else if (r->census.sendable > 0)
+        onramp_session_log(&r->engine.session, ONRAMP_LOG_INFO, "this run makes Auth0 send no verification mails");
+}
+
+static enum onramp_status confirm_mails(struct onramp_run *r)
+{
+    const struct onramp_observer *observer = r->engine.observer;
+    if (r->census.mails == 0 || observer->confirm_mails == NULL ||
+        observer->confirm_mails(observer->context, r->census.mails))
+        return ONRAMP_OK;
+    r->engine.session.interrupted = onramp_session_stopping(&r->engine.session);
+    return onramp_fail(r->err, ONRAMP_EUSAGE,
+                       "%llu verification mails were not confirmed, nothing was sent: --yes confirms them, "
+                       "--verification-mail no does without",
+                       (unsigned long long)r->census.mails);
+}
+
+/* Nothing is sent before the whole file is read, the ledger fits it, the tenant has been asked about the connection,
+ * and the mails are what the user wants. */
 enum onramp_status onramp_run_prepare(struct onramp_run *r)
 {
-    enum onramp_status st =
-        onramp_census_take(&r->census, r->source, &r->rules, r->settings->max_users, r->ledger, r->err);
+    enum onramp_status st = count_records(r, NULL);
     if (st != ONRAMP_OK)
         return st;
-    r->summary->records = r->census.records;
-    r->to_feed = r->census.sendable + reconsidered(r);
     say_dropped(r);
     if (r->ledger != NULL) {
         struct onramp_ledger_run line = run_line(r);
         st = onramp_ledger_match(r->ledger, &line, r->err);
     }
+    if (st == ONRAMP_OK && r->census.settled > 0)
+        st = count_again(r);
+    if (st == ONRAMP_OK && r->census.sendable > 0 && !r->settings->dry_run)
+        st = meet_tenant(r);
+    if (st == ONRAMP_OK && !r->settings->dry_run)
+        st = confirm_mails(r);
+    if (st == ONRAMP_OK)
+        say_mails(r);
     if (st != ONRAMP_OK || r->settings->dry_run)
-        return st;
-    if (r->census.mails > 0)
-        onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN, "Auth0 will send %llu verification mails",
-                           (unsigned long long)r->census.mails);
-    if (r->to_feed > 0)
-        st = onramp_session_open(&r->engine.session, r->err);
-    if (st != ONRAMP_OK)
         return st;
     struct onramp_ledger_run line = run_line(r);
     return onramp_ledger_begin(r->ledger, &line, r->err);

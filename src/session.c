@@ -388,20 +388,21 @@ static enum onramp_status check_enabled(struct onramp_session *s, struct onramp_
     return ONRAMP_OK;
 }
 
-enum onramp_status onramp_session_open(struct onramp_session *s, struct onramp_error *err)
+enum onramp_status onramp_session_open(struct onramp_session *s, bool preflight, struct onramp_error *err)
 {
     enum onramp_status st = open_token(s, err);
     if (st != ONRAMP_OK)
         return st;
-    if (onramp_claims_allow(&s->claims, "read:connections")) {
+    bool may_look = onramp_claims_allow(&s->claims, "read:connections");
+    if (preflight && may_look) {
         st = find_connection(s, err);
         if (st == ONRAMP_OK && s->connection_known && s->claims.client_id[0] != '\0')
             st = check_enabled(s, err);
     }
     if (st == ONRAMP_OK && !s->connection_known)
         onramp_session_log(s, ONRAMP_LOG_WARN,
-                           "the token may not read connections (read:connections): '%s' is not checked beforehand, "
-                           "passwords meet the strictest policy",
+                           "%s: '%s' is not checked beforehand, passwords meet the strictest policy",
+                           preflight ? "the token may not read connections (read:connections)" : "no preflight",
                            s->target->connection);
     return st;
 }

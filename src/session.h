@@ -40,10 +40,12 @@ void onramp_session_init(struct onramp_session *session, const struct onramp_tar
 void onramp_session_clear(struct onramp_session *session);
 
 /*
- * Get a token, or look at the one that was given; then ask about the connection, as far as the token may. Returns
- * ONRAMP_EAUTH, ONRAMP_EREFUSED (connection missing, disabled, no database), ONRAMP_ENET, ONRAMP_EUSAGE, ONRAMP_ENOMEM.
+ * Get a token, or look at the one that was given; then (`preflight`) ask about the connection, as far as the token may.
+ * Returns ONRAMP_EAUTH, ONRAMP_EREFUSED (connection missing, disabled, no database), ONRAMP_ENET, ONRAMP_EUSAGE,
+ * ONRAMP_ENOMEM.
  */
-ONRAMP_NODISCARD enum onramp_status onramp_session_open(struct onramp_session *session, struct onramp_error *err);
+ONRAMP_NODISCARD enum onramp_status onramp_session_open(struct onramp_session *session, bool preflight,
+                                                        struct onramp_error *err);
 
 /*
  * The first half of that: get a token, or look at the one that was given, and see that it carries each of `scopes`

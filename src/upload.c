@@ -200,8 +200,8 @@ static enum onramp_status admit_record(struct onramp_run *r, const struct onramp
 {
     struct onramp_user user = {0};
     struct onramp_error why;
-    enum onramp_status st = onramp_user_parse(&user, record->json, record->size, &r->rules, &why);
-    const struct onramp_ledger_entry *entry = r->ledger != NULL ? onramp_ledger_find(r->ledger, &user.identity) : NULL;
+    const struct onramp_ledger_entry *entry;
+    enum onramp_status st = onramp_census_judge(&user, &entry, record, &r->rules, r->ledger, &why);
     uint64_t other;
     enum onramp_identifier kind;
     if (st == ONRAMP_EINPUT) {

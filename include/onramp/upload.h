@@ -49,6 +49,7 @@ struct onramp_upload_settings {
     enum onramp_verification_mail verification_mail;
     uint32_t password_length; /* raised or lowered to what the connection's policy wants */
     bool dry_run;             /* everything but the sending */
+    bool no_preflight;        /* the connection is not asked about: the first create tells whether it is right */
 };
 
 /* Where a run stands; passed to the observer once a turn at the most. */
@@ -70,7 +71,10 @@ struct onramp_observer {
     void (*log)(void *context, enum onramp_level level, const char *line); /* one line, no secret in it */
     bool (*stopping)(
         void *context); /* true once the user wants to stop: what is in flight lands, nothing more is sent */
-    bool debug;         /* whether ONRAMP_LOG_DEBUG lines are wanted: they cost formatting */
+    /* The run will make the tenant send so many mails, more than none; asked before the first write. False: it ends
+     * with ONRAMP_EUSAGE. NULL: the settings that cause them are consent enough. */
+    bool (*confirm_mails)(void *context, uint64_t mails);
+    bool debug; /* whether ONRAMP_LOG_DEBUG lines are wanted: they cost formatting */
 };
 
 /* What the run came to; the members of `--json`. */

@@ -55,6 +55,7 @@ static void read_attributes(struct onramp_connection *out, const json_t *attribu
 static void read_identifiers(struct onramp_connection *out, const json_t *options)
 {
     const json_t *attributes = json_object_get(options, "attributes");
+    out->identifiers_unknown = !json_is_object(options);
     out->username_min = USERNAME_MIN;
     out->username_max = USERNAME_MAX;
     if (strcmp(out->strategy, "sms") == 0) {
@@ -148,6 +149,26 @@ void onramp_connection_clear(struct onramp_connection *connection)
     *connection = (struct onramp_connection){0};
 }
 
+enum onramp_admission onramp_connection_judge(const struct onramp_connection *connection,
+                                              const struct onramp_identity *identity)
+{
+    if (connection->identifiers_unknown)
+        return ONRAMP_ADMITTED;
+    if (connection->needs_email && identity->email == NULL)
+        return ONRAMP_LACKS_EMAIL;
+    if (connection->needs_username && identity->username == NULL)
+        return ONRAMP_LACKS_USERNAME;
+    if (connection->needs_phone && identity->phone_number == NULL)
+        return ONRAMP_LACKS_PHONE_NUMBER;
+    if (identity->username == NULL)
+        return ONRAMP_ADMITTED;
+    if (!connection->takes_username)
+        return ONRAMP_TAKES_NO_USERNAME;
+    size_t units = onramp_text_units(identity->username);
+    bool fits = units >= connection->username_min && units <= connection->username_max;
+    return fits ? ONRAMP_ADMITTED : ONRAMP_USERNAME_OUT_OF_BOUNDS;
+}
+
 static enum onramp_status lacks(const struct onramp_connection *connection, const char *property,
                                 struct onramp_error *err)
 {
@@ -157,23 +178,25 @@ static enum onramp_status lacks(const struct onramp_connection *connection, cons
 enum onramp_status onramp_connection_admits(const struct onramp_connection *connection,
                                             const struct onramp_identity *identity, struct onramp_error *err)
 {
-    if (connection->needs_email && identity->email == NULL)
+    switch (onramp_connection_judge(connection, identity)) {
+    case ONRAMP_ADMITTED:
+        break;
+    case ONRAMP_LACKS_EMAIL:
         return lacks(connection, "email", err);
-    if (connection->needs_username && identity->username == NULL)
+    case ONRAMP_LACKS_USERNAME:
         return lacks(connection, "username", err);
-    if (connection->needs_phone && identity->phone_number == NULL)
+    case ONRAMP_LACKS_PHONE_NUMBER:
         return lacks(connection, "phone_number", err);
-    if (identity->username == NULL)
-        return ONRAMP_OK;
-    if (!connection->takes_username)
+    case ONRAMP_TAKES_NO_USERNAME:
         return onramp_fail(err, ONRAMP_EINPUT,
                            "'username' is given, but connection '%s' takes none: allow usernames there "
                            "or take it out",
                            connection->name);
-    size_t units = onramp_text_units(identity->username);
-    if (units < connection->username_min || units > connection->username_max)
-        return onramp_fail(err, ONRAMP_EINPUT, "'username' has %zu characters: connection '%s' takes %u to %u", units,
-                           connection->name, (unsigned)connection->username_min, (unsigned)connection->username_max);
+    case ONRAMP_USERNAME_OUT_OF_BOUNDS:
+        return onramp_fail(err, ONRAMP_EINPUT, "'username' has %zu characters: connection '%s' takes %u to %u",
+                           onramp_text_units(identity->username), connection->name, (unsigned)connection->username_min,
+                           (unsigned)connection->username_max);
+    }
     return ONRAMP_OK;
 }
 

@@ -9,6 +9,7 @@
 
 struct onramp_connection {
     char id[64], name[140], strategy[64];
+    bool identifiers_unknown;                      /* the answer had no options: what it needs cannot be told */
     bool requires_username;                        /* classic */
     bool takes_username;                           /* classic requires_username, or attributes.username */
     bool needs_email, needs_username, needs_phone; /* every record must have one */
@@ -27,11 +28,19 @@ ONRAMP_NODISCARD enum onramp_status onramp_connection_parse(struct onramp_connec
                                                             struct onramp_error *err);
 void onramp_connection_clear(struct onramp_connection *connection);
 
-/*
- * Can a user of this identity be created in it? Beyond what holds for every connection (user.h): the identifiers it
- * needs, whether it takes usernames, and how long. ONRAMP_EINPUT says what is missing or too much. What the
- * documentation leaves open is left to the tenant.
- */
+/* Can a user of this identity be created in it? What the documentation leaves open is left to the tenant. */
+enum onramp_admission {
+    ONRAMP_ADMITTED,
+    ONRAMP_LACKS_EMAIL,
+    ONRAMP_LACKS_USERNAME,
+    ONRAMP_LACKS_PHONE_NUMBER,
+    ONRAMP_TAKES_NO_USERNAME,
+    ONRAMP_USERNAME_OUT_OF_BOUNDS /* its length */
+};
+enum onramp_admission onramp_connection_judge(const struct onramp_connection *connection,
+                                              const struct onramp_identity *identity);
+
+/* The same as a status: ONRAMP_EINPUT says what is missing or too much. */
 ONRAMP_NODISCARD enum onramp_status onramp_connection_admits(const struct onramp_connection *connection,
                                                              const struct onramp_identity *identity,
                                                              struct onramp_error *err);

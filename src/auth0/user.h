@@ -7,6 +7,7 @@
 #ifndef ONRAMP_AUTH0_USER_H
 #define ONRAMP_AUTH0_USER_H
 
+#include "auth0/connection.h"
 #include "onramp/identity.h"
 #include "onramp/secret.h"
 #include "onramp/upload.h"
@@ -14,6 +15,7 @@
 struct onramp_user_rules {
     const char *connection;
     enum onramp_verification_mail mail;
+    const struct onramp_connection *database; /* what the tenant says of it; NULL while that is not known */
 };
 
 struct onramp_user {

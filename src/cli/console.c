@@ -5,10 +5,13 @@
 
 #include "progress.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,6 +118,21 @@ void console_log(struct console *console, enum onramp_level level, const char *t
     put(line);
     console->drawn = false;
     console->begun = console->begun && !console->terminal; /* the progress line comes back at once */
+}
+
+bool console_ask(const struct console *console, const char *question, int wake_fd)
+{
+    char line[TALK_MAX], answer[64];
+    if (console->json || isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
+        return false;
+    (void)snprintf(line, sizeof line, "onramp: %s ", question);
+    put(line);
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        continue;
+    ssize_t size =
+        (fds[0].revents & POLLIN) != 0 && fds[1].revents == 0 ? read(STDIN_FILENO, answer, sizeof answer) : 0;
+    return (size == 2 && strncasecmp(answer, "y\n", 2) == 0) || (size == 4 && strncasecmp(answer, "yes\n", 4) == 0);
 }
 
 static unsigned width_of_terminal(void)

@@ -28,6 +28,12 @@ void console_log(struct console *console, enum onramp_level level, const char *l
 void console_progress(struct console *console, const struct onramp_progress *progress, onramp_time now);
 void console_end(struct console *console); /* wipes the progress line */
 
+/*
+ * A question for the person at the terminal; true only for "y" or "yes". False where nobody can be asked, and once
+ * `wake_fd` becomes readable. Asked even when quiet.
+ */
+bool console_ask(const struct console *console, const char *question, int wake_fd);
+
 /* "onramp: …" on standard error, for errors before there is a console. Control characters become '?'. */
 void console_error(const char *text);
 

@@ -87,6 +87,7 @@ static enum onramp_status upload(struct open_job *open_job, struct onramp_summar
         .verification_mail = (enum onramp_verification_mail)s->verification_mail,
         .password_length = (uint32_t)s->password_length,
         .dry_run = job->ledger == NULL,
+        .no_preflight = s->no_preflight,
     };
     struct onramp_observer observer = reach_observer(&open_job->talk);
     return onramp_upload(&settings, &open_job->source, &open_job->pool, open_job->ledger, &observer, summary, err);
@@ -94,7 +95,7 @@ static enum onramp_status upload(struct open_job *open_job, struct onramp_summar
 
 int job_run(const struct job *job, struct console *console)
 {
-    struct open_job open_job = {.job = job, .talk.console = console};
+    struct open_job open_job = {.job = job, .talk = {.console = console, .yes = job->settings->yes}};
     struct onramp_summary summary = {.exit = 0};
     struct onramp_error err = {0}, json_err = {0};
     bool ran = false;

@@ -7,6 +7,7 @@
 #include "signals.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -108,12 +109,22 @@ static bool on_stopping(void *context)
     return true;
 }
 
+static bool on_confirm_mails(void *context, uint64_t mails)
+{
+    const struct reach_talk *talk = context;
+    char question[100];
+    (void)snprintf(question, sizeof question, "this run makes Auth0 send %llu verification mail%s. Go on? [y/N]",
+                   (unsigned long long)mails, mails == 1 ? "" : "s");
+    return talk->yes || console_ask(talk->console, question, signals_fd());
+}
+
 struct onramp_observer reach_observer(struct reach_talk *talk)
 {
     return (struct onramp_observer){.context = talk,
                                     .progress = on_progress,
                                     .log = on_log,
                                     .stopping = on_stopping,
+                                    .confirm_mails = on_confirm_mails,
                                     .debug = talk->console->level >= ONRAMP_LOG_DEBUG};
 }
 

@@ -27,9 +27,10 @@ struct reach_network {
 ONRAMP_NODISCARD enum onramp_status reach_open(struct onramp_transport *pool, const struct reach_network *network,
                                                struct onramp_error *err);
 
-/* Progress and log lines to a console, stopping by signal. */
+/* Progress and log lines to a console, stopping by signal, a question before mails go out. */
 struct reach_talk {
     struct console *console;
+    bool yes;  /* it needs not be asked */
     bool told; /* that a signal has come */
 };
 struct onramp_observer reach_observer(struct reach_talk *talk);

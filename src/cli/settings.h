@@ -90,6 +90,8 @@ struct settings {
     int verification_mail;        /* enum onramp_verification_mail */
     uint64_t password_length;
     bool dry_run;
+    bool no_preflight;
+    bool yes; /* what a command would ask about is confirmed */
     uint64_t users; /* demo: size of the sample */
     bool keep;      /* demo: leave the files behind */
     bool json, quiet, no_progress, log_json;

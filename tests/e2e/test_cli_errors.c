@@ -180,7 +180,9 @@ static const struct trouble of_tenant[] = {
      .variables = {"AUTH0_MNG_TOKEN=", "AUTH0_CLIENT_ID=local-client", "AUTH0_CLIENT_SECRET=S3CRET"}, .users = ONE(ANN),
      .where = TENANT, .exit = 4, .words = "no token: "},
     {"two records of one user", UPLOAD, .users = "[" ANN ",{\"email\":\"ANN@example.com\"}]", .where = TENANT,
-     .exit = 1, .summary = "same email as record 0"},
+     .exit = 1, .words = "no verification mails", .summary = "same email as record 0"},
+    {"mails that nobody has confirmed", .arguments = {"upload", "users.json", "--verification-mail=yes"},
+     .users = ONE(ANN), .where = TENANT, .exit = 2, .words = "--yes confirms them"},
 };
 
 /* ---- the tenants ---- */

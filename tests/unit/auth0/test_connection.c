@@ -187,6 +187,15 @@ static void admits_only_identities_it_can_have(void **state)
     }
 }
 
+static void without_options_the_tenant_is_left_to_judge(void **state)
+{
+    (void)state;
+    struct onramp_connection connection = parsed("[{\"id\":\"con_1\",\"name\":\"Users\",\"strategy\":\"auth0\"}]");
+    static const struct onramp_identity bob = {.username = "bob"};
+    assert_int_equal(onramp_connection_judge(&connection, &bob), ONRAMP_ADMITTED);
+    onramp_connection_clear(&connection);
+}
+
 static void pages_of_applications_tell_whether_one_is_enabled(void **state)
 {
     (void)state;
@@ -233,6 +242,7 @@ int main(void)
         cmocka_unit_test(keeps_the_words_of_the_dictionary),
         cmocka_unit_test(senseless_bounds_of_usernames_are_not_believed),
         cmocka_unit_test(admits_only_identities_it_can_have),
+        cmocka_unit_test(without_options_the_tenant_is_left_to_judge),
         cmocka_unit_test(pages_of_applications_tell_whether_one_is_enabled),
         cmocka_unit_test(a_page_that_is_none_is_refused),
     };
