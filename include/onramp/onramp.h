@@ -10,6 +10,7 @@
 #include "onramp/limits.h"
 #include "onramp/pacer.h"
 #include "onramp/report.h"
+#include "onramp/retry.h"
 #include "onramp/scheduler.h"
 #include "onramp/secret.h"
 #include "onramp/source.h"

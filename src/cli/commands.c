@@ -26,6 +26,12 @@ const struct command commands[] = {
      "parts, so that nobody's name is in the text or in --json; --csv has a row for each record, with names.\n"
      "Exit codes: 0 told, 2 no such ledger or a damaged one.",
      &report_table, ~0U, cmd_report},
+    {"retry", "writes out the records of FILE that did not end as created or exists",
+     "To standard output, one record a line (NDJSON), each as it stands in FILE, white space between values aside: to\n"
+     "be edited and uploaded. Records are matched by identity; one that LEDGER has nothing about did not end well\n"
+     "either. What is written, and why, is told on standard error.\n"
+     "Exit codes: 0 written, 2 usage or ledger, 3 FILE is unreadable or malformed, 5 standard output took no more.",
+     &retry_table, ~0U, cmd_retry},
     {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
      "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"
      "any plan. Prints what a client needs to reach it, in the form of a .env file.",

@@ -34,7 +34,10 @@ int cmd_demo(void *values);
 int cmd_tenant(void *values);
 int cmd_verify(void *values);
 int cmd_report(void *values);
-extern const struct setting_table report_table; /* cmd_report.c's own rows */
-extern const struct setting_table tenant_table; /* cmd_tenant.c's own rows */
+int cmd_retry(void *values);
+/* Rows of commands that have a table of their own, in cmd_NAME.c. */
+extern const struct setting_table report_table;
+extern const struct setting_table retry_table;
+extern const struct setting_table tenant_table;
 
 #endif

@@ -1,0 +1,82 @@
+/*
+ * retry.c - sorts a file's records by what became of them.
+ */
+#include "onramp/retry.h"
+
+#include "census.h"
+
+struct sorting {
+    const struct onramp_ledger *ledger;
+    struct onramp_user_rules rules;
+    struct onramp_census census;
+    struct onramp_retry_summary *summary;
+};
+
+/* Count why a record that an upload would take has not ended well. False: it has. */
+static bool count_listed(struct onramp_retry_summary *summary, const struct onramp_ledger_entry *entry)
+{
+    if (entry == NULL)
+        summary->unlisted++;
+    else if (entry->open)
+        summary->open++;
+    else if (entry->undone)
+        summary->undone++;
+    else if (!entry->has_outcome)
+        summary->unlisted++;
+    else if (entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS)
+        return false;
+    else
+        summary->counts[entry->outcome]++;
+    return true;
+}
+
+/* Decided as an upload decides when it admits a record. */
+static enum onramp_status wants(struct sorting *s, const struct onramp_record *record, bool *out,
+                                struct onramp_error *err)
+{
+    struct onramp_user user = {0};
+    struct onramp_error why;
+    uint64_t other;
+    enum onramp_identifier kind;
+    *out = true;
+    enum onramp_status st = onramp_user_parse(&user, record->json, record->size, &s->rules, &why);
+    if (st == ONRAMP_EINPUT) {
+        s->summary->counts[ONRAMP_INVALID]++;
+        st = ONRAMP_OK;
+    } else if (st != ONRAMP_OK) {
+        st = onramp_fail(err, st, "%s", why.text);
+    } else if (onramp_census_duplicate(&s->census, &user.identity, record->ordinal, &other, &kind)) {
+        s->summary->counts[ONRAMP_DUPLICATE]++;
+    } else {
+        *out = count_listed(s->summary, onramp_ledger_find(s->ledger, &user.identity));
+    }
+    onramp_user_clear(&user);
+    return st;
+}
+
+enum onramp_status onramp_retry(const struct onramp_ledger *ledger, const struct onramp_source *source,
+                                bool (*put)(void *context, const struct onramp_record *record), void *context,
+                                struct onramp_retry_summary *summary, struct onramp_error *err)
+{
+    struct onramp_ledger_run last;
+    *summary = (struct onramp_retry_summary){.records = 0};
+    struct sorting s = {.ledger = ledger, .rules = {.connection = ""}, .summary = summary};
+    if (onramp_ledger_last(ledger, &last))
+        s.rules.connection = last.connection;
+    enum onramp_status st = onramp_census_take(&s.census, source, &s.rules, UINT64_MAX, NULL, err);
+    for (bool end = false; st == ONRAMP_OK;) {
+        struct onramp_record record;
+        bool wanted = false;
+        st = source->ops->next(source->self, &record, &end, err);
+        if (st != ONRAMP_OK || end)
+            break;
+        summary->records++;
+        st = wants(&s, &record, &wanted, err);
+        if (st == ONRAMP_OK && wanted && !put(context, &record))
+            st = onramp_fail(err, ONRAMP_EIO, "cannot write record %llu", (unsigned long long)record.ordinal);
+        if (st == ONRAMP_OK && wanted)
+            summary->written++;
+    }
+    onramp_census_clear(&s.census);
+    return st;
+}

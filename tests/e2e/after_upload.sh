@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# After an upload that did not go well: the report says why, retry writes out what is left, and that, edited, goes well.
+set -eu
+command -v jq >/dev/null || exit 77
+: "${ONRAMP_BINARY:?}"
+directory=$(mktemp -d)
+tenant=''
+finish() {
+    [ -z "$tenant" ] || kill "$tenant" 2>/dev/null || true
+    wait
+    rm -rf "$directory"
+}
+trap finish EXIT
+cd "$directory"
+unset AUTH0_DOMAIN AUTH0_MNG_TOKEN BULK_USER_FILE ONRAMP_LEDGER https_proxy HTTPS_PROXY
+
+fail() {
+    echo "after_upload: $*"
+    tail -n 20 ./*.err
+    exit 1
+}
+onramp() { # the exit code wanted, then the arguments; output to out and err
+    local want=$1 code=0
+    shift
+    "$ONRAMP_BINARY" "$@" >out 2>err || code=$?
+    [ "$code" = "$want" ] || fail "onramp $* ended with $code, not $want: $(cat out)"
+}
+says() { grep -qF -- "$2" "$1" || fail "$1 does not say '$2': $(cat "$1")"; }
+
+"$ONRAMP_BINARY" tenant --tier private-100 --latency 0 --quiet --write-env .env >tenant.out 2>tenant.err &
+tenant=$!
+for _ in $(seq 600); do [ -s .env ] && break || sleep 0.1; done
+
+# Numbers and escapes must come out as they went in; white space need not.
+cat >users.json <<'J'
+[
+  {"email": "ann@x.example"},
+  {"email": "not an address"},
+  {"email": "bob@x.example", "user_metadata": {"n": 1.10, "é": "\u00e9 \/"}, "shoe size": 44},
+  {"email": "ANN@x.example"},
+  {"email": "cy@x.example"},
+  {"email": "worse address"}
+]
+J
+onramp 1 upload users.json --no-progress
+ledger=users.json.ledger.ndjson
+
+onramp 0 report "$ledger"
+says out '6 records in users.json.ledger.ndjson: users.json to 127.0.0.1:'
+says out "2  'email' is not an address like name@example.com: '…' has a space"
+says out 'correct the addresses, then upload the file again'
+if grep -q 'x.example' out; then fail 'a report names people'; fi
+onramp 0 report --json "$ledger"
+jq -e '.records == 6 and .created == 2 and .invalid == 3 and .duplicate == 1 and .attempts == {total: 2, most: 1}
+       and .ms.count == 2 and .requests > 2 and .throttled == 0 and (.causes | length) == 3
+       and .causes[0].count == 2 and .causes[0].first_record == 1
+       and .runs[0].reason == "finished" and .runs[0].limit.burst == 50' out >json.out || fail "--json: $(cat out)"
+onramp 0 report --csv "$ledger"
+says out '0,ann@x.example,created,1,201,,,auth0|'
+[ "$(wc -l <out)" = 7 ] || fail "--csv has $(wc -l <out) lines"
+ONRAMP_LEDGER=$ledger onramp 0 report
+onramp 2 report --json --csv "$ledger"
+says err '--json and --csv both want standard output'
+onramp 2 report users.json
+says err 'is not an onramp ledger'
+onramp 2 report
+says err 'no ledger: give one'
+
+# Reports can be made of a ledger that a run is writing, torn as it is then.
+head -c -20 "$ledger" >torn.ndjson
+onramp 0 report torn.ndjson
+says out 'did not end by itself'
+says err 'ends in half a line'
+
+onramp 0 retry "$ledger" users.json
+says err 'onramp: 4 of 6 records: 3 invalid, 1 duplicate'
+cat >want <<'J'
+{"email":"not an address"}
+{"email":"bob@x.example","user_metadata":{"n":1.10,"é":"\u00e9 \/"},"shoe size":44}
+{"email":"ANN@x.example"}
+{"email":"worse address"}
+J
+cmp want out || fail 'retry changed a record'
+onramp 0 retry --quiet "$ledger" - <users.json
+[ ! -s err ] || fail "--quiet is not: $(cat err)"
+cmp want out || fail 'standard input is another file'
+
+# Standard output that takes no more is an error, full or closed.
+code=0
+"$ONRAMP_BINARY" retry "$ledger" users.json >/dev/full 2>err || code=$?
+[ "$code" = 5 ] || fail "a full disk ends with $code"
+says err 'cannot write to standard output: '
+if grep -q 'of 6 records' err; then fail 'what was not written was counted'; fi
+for table in 'report --csv' 'report --json' report; do
+    code=0
+    # shellcheck disable=SC2086 # two words
+    "$ONRAMP_BINARY" $table "$ledger" >/dev/full 2>err || code=$?
+    [ "$code" = 5 ] || fail "a full disk ends $table with $code"
+done
+
+# Mistakes.
+onramp 2 retry "$ledger"
+says err 'no file of users'
+onramp 2 retry "$ledger" nobody.json
+says err "there is no file 'nobody.json'"
+onramp 3 retry "$ledger" .env
+onramp 2 retry nobody.ndjson users.json
+printf '{"email":"new@x.example"}\n' >other.ndjson
+onramp 0 retry "$ledger" other.ndjson
+says err "the ledger has none of these records: is 'other.ndjson' the file that it is about, 'users.json'?"
+cmp other.ndjson out || fail 'what the ledger has nothing about did not end well'
+
+# A run that was killed: who is open may be there.
+sed '/"outcome":"created"/,$d' "$ledger" >killed.ndjson
+onramp 0 retry killed.ndjson users.json
+says err ' open'
+says err 'may be in the tenant already'
+
+# Edited, what retry wrote goes well.
+onramp 0 retry "$ledger" users.json
+sed 's/not an address/dee@x.example/; s/,"shoe size":44//; s/ANN@/eve@/; s/worse address/flo@x.example/' out >again.ndjson
+onramp 0 upload again.ndjson --no-progress
+onramp 0 retry again.ndjson.ledger.ndjson again.ndjson
+says err '0 of 4 records'
+[ ! -s out ] || fail 'nothing was left'
