@@ -6,6 +6,15 @@
  * applications) from the answers alone and lets a request go only when tokens for
  * it are proven to exist. The method is explained in docs/pacing.md.
  *
+ * What holds whatever the answers are, each shown by a test:
+ *   - never more on the wire than tokens proven to exist under every explanation of the answers that is not
+ *     refuted; the one exception is a single request in quiet, when the announced reset has passed
+ *   - never more in flight than `concurrency`, never faster than `ceiling`
+ *   - nobody else in the bucket and its refill among the explanations: no refusal
+ *   - after any 429 nothing leaves for at least a second
+ *   - progress: with nothing in flight, a request leaves within ten minutes
+ *   - the cost of a decision is bounded, independent of how many requests there are
+ *
  * Facts about Auth0 it rests on: x-ratelimit-limit is the bucket's size,
  * -remaining the whole tokens left after the take, -reset a Unix second on the server's
  * clock; a refused take consumes nothing; 429s and 4xx may lack all of these

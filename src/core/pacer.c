@@ -15,6 +15,7 @@
 #define TOKEN       ONRAMP_TOKEN
 #define FLIGHT_MAX  256
 #define BUCKETS_MAX 4
+#define LIMIT_MAX   10000000            /* tokens; two thousand times the largest plan */
 #define MISSED_MAX  8                   /* answers after which a bucket that is no longer shown is gone */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
 #define PAUSE_LEAST ONRAMP_SECOND
@@ -54,6 +55,9 @@ struct onramp_pacer {
     uint32_t in_flight, group_in_flight[ONRAMP_GROUPS];
     bool heard[ONRAMP_GROUPS]; /* the group has shown its bucket, or that it shows none */
     struct onramp_belief bucket[BUCKETS_MAX];
+    uint32_t dropped; /* size of the bucket that was last taken for changed */
+    onramp_time dropped_at;
+    bool stacked; /* one came back: the headers speak of one of several buckets */
     struct onramp_blind blind[ONRAMP_GROUPS];
     struct onramp_rtt rtt;
     onramp_time paused_until;
@@ -118,6 +122,12 @@ void onramp_pacer_free(struct onramp_pacer *pacer)
 
 /* ---- which buckets ---- */
 
+/* Anything else in these headers is no limit, and counts as none given. */
+static bool shows_limit(const struct onramp_signal *s)
+{
+    return s->has_limit && s->limit > 0 && s->limit <= LIMIT_MAX && s->remaining <= s->limit;
+}
+
 /* A group that has not shown its bucket counts against all. */
 static bool draws(const struct onramp_pacer *p, enum onramp_group group, const struct onramp_belief *b)
 {
@@ -151,10 +161,11 @@ static struct onramp_belief *known_bucket(struct onramp_pacer *p, uint32_t size,
     if (b != NULL && b->groups[group])
         return b;
     bool fresh = b == NULL;
-    if (fresh)
+    if (fresh) {
+        p->stacked |= size == p->dropped;
         b = stalest(p);
-    if (fresh)
         *b = (struct onramp_belief){.size = size};
+    }
     b->groups[group] = true;
     uint32_t wire[FLIGHT_MAX], flying = 0;
     onramp_time since = now;
@@ -175,12 +186,12 @@ static struct onramp_belief *known_bucket(struct onramp_pacer *p, uint32_t size,
 
 /* ---- asking ---- */
 
-/* What is left to others under all circumstances, in microtokens. */
-static int64_t reserve(const struct onramp_pacer *p, const struct onramp_belief *b)
+/* What is left to others, in microtokens. Only whole tokens are of use to them. */
+static int64_t reserve(const struct onramp_pacer *p, const struct onramp_belief *b, onramp_time now)
 {
-    int64_t size = b->size * TOKEN, percent = size / 100 * p->settings.reserve_percent;
-    int64_t given = max(p->settings.reserve_tokens * TOKEN, percent);
-    return min(max(given, onramp_belief_margin(b, &p->rtt)), size - TOKEN);
+    int64_t percent = (int64_t)b->size * p->settings.reserve_percent / 100;
+    int64_t given = max(p->settings.reserve_tokens, percent) * TOKEN;
+    return min(max(given, onramp_belief_margin(b, &p->rtt, now)), (b->size - 1) * TOKEN);
 }
 
 static onramp_time later(struct decision *d, onramp_time at, onramp_time other, enum why why,
@@ -198,8 +209,11 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     struct decision *d = p->last;
     if (b->flying == 0 && now >= b->probe_at)
         return now; /* quiet and past the announced reset: one may go, so nothing can stop for good */
-    int64_t spare = reserve(p, b);
-    onramp_time at = later(d, now, onramp_belief_proven(b, spare, &p->rtt, now), WHY_PROOF, b);
+    int64_t spare = reserve(p, b, now);
+    /* Who takes from a full bucket only never learns how fast it fills: there the last token of the reserve is kept by
+     * estimate. */
+    int64_t proven = max(0, min(spare, (b->size - 2) * TOKEN));
+    onramp_time at = later(d, now, onramp_belief_proven(b, proven, &p->rtt, now), WHY_PROOF, b);
     /* A standing reserve of half the bucket, so that a late answer never starves the pipe. */
     int64_t stand = max(onramp_belief_stand(b, now), spare);
     stand = max(spare, min(stand, (int64_t)min((int64_t)left - 1, b->size) * TOKEN));
@@ -239,6 +253,7 @@ onramp_time onramp_pacer_when(struct onramp_pacer *p, enum onramp_group group, u
         else
             *d = before;
     }
+    assert(d->at != ONRAMP_NEVER || p->in_flight > 0); /* only an answer can change this: one is awaited */
     return d->at;
 }
 
@@ -291,7 +306,7 @@ static void time_server(struct onramp_pacer *p, const struct onramp_signal *s, o
 static onramp_time reset_at(const struct onramp_pacer *p, const struct onramp_signal *s, onramp_time now,
                             onramp_span otherwise)
 {
-    int64_t reset = s->reset > INT64_C(100000000000) ? s->reset / 1000 : s->reset;
+    int64_t reset = s->reset > INT64_C(100000000000) ? (s->reset + 999) / 1000 : s->reset;
     if (!s->has_reset || reset < 1 || reset >= SECONDS_MAX)
         return now + otherwise;
     if (reset < 10000000)
@@ -302,10 +317,26 @@ static onramp_time reset_at(const struct onramp_pacer *p, const struct onramp_si
     return at > now && at < now + 2 * ONRAMP_MINUTE ? at : now + otherwise;
 }
 
+static void unsure(struct onramp_pacer *p, uint32_t ticket, bool sure, onramp_time now)
+{
+    enum onramp_group group = p->flight[ticket].group;
+    for (int i = 0; i < BUCKETS_MAX; i++)
+        if (p->bucket[i].size > 0)
+            onramp_belief_silent(&p->bucket[i], ticket, sure && p->bucket[i].groups[group], &p->rtt, now);
+    if (sure && !p->heard[group]) {
+        p->heard[group] = true;
+        onramp_blind_begin(&p->blind[group], 2 * TOKEN, 0, now);
+    }
+}
+
 static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
 {
     enum onramp_group group = p->flight[ticket].group;
     struct onramp_blind *blind = &p->blind[group];
+    if (s->limit == p->dropped && p->flight[ticket].sent_at <= p->dropped_at) {
+        unsure(p, ticket, true, now); /* overtaken by answers from after the change */
+        return;
+    }
     struct onramp_belief *shown = known_bucket(p, s->limit, group, ticket, now);
     p->heard[group] = true;
     if (blind->on && (blind->hidden == 0 || blind->hidden == s->limit))
@@ -313,7 +344,7 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
     shown->missed = 0;
     onramp_belief_spoke(shown, ticket, s->remaining, &p->rtt, now);
     onramp_span token = ONRAMP_SECOND * 1000 / max(1, onramp_belief_rate(shown, now) / 1000);
-    onramp_time again_at = reset_at(p, s, now, max(ONRAMP_SECOND, 2 * token));
+    onramp_time again_at = reset_at(p, s, now, max(shown->patience, 2 * token));
     shown->probe_at = max(shown->probe_at, again_at + 20 * ONRAMP_MILLISECOND);
     for (int i = 0; i < BUCKETS_MAX; i++) {
         struct onramp_belief *b = &p->bucket[i];
@@ -323,8 +354,11 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
             onramp_belief_void(b, ticket);
         else
             onramp_belief_silent(b, ticket, true, &p->rtt, now);
-        if (b->groups[group] && ++b->missed >= MISSED_MAX)
-            b->size = 0; /* not shown any more: the limit was changed */
+        if (b->groups[group] && ++b->missed >= MISSED_MAX && !p->stacked) {
+            p->dropped = b->size; /* not shown any more: the limit was changed */
+            p->dropped_at = now;
+            b->size = 0;
+        }
     }
     if (group == ONRAMP_GROUP_CREATE && (!p->has_least || s->remaining < p->least)) {
         p->has_least = true;
@@ -343,37 +377,26 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
     }
     if (s->edge)
         return; /* a pause, but no knowledge of any bucket */
-    struct onramp_belief *b = s->has_limit && s->limit > 0 ? find(p, s->limit) : NULL;
-    if (b == NULL && s->has_limit && s->limit > 0 && !shows) {
+    struct onramp_belief *b = shows_limit(s) ? find(p, s->limit) : NULL;
+    if (b == NULL && shows_limit(s) && !shows) {
         b = known_bucket(p, s->limit, f->group, FLIGHT_MAX, now);
         p->heard[f->group] = true;
     }
     if (b != NULL) {
         onramp_belief_empty(b, f->sent_at, now);
-        b->probe_at = max(b->probe_at, reset_at(p, s, now, ONRAMP_SECOND << min(p->refused_in_a_row, 6)));
+        b->patience = min(2 * b->patience, ONRAMP_MINUTE);
+        b->probe_at = max(b->probe_at, reset_at(p, s, now, b->patience));
         return;
     }
     /* A bucket that is never shown when it has tokens, or nothing is ever shown. */
     p->heard[f->group] = true;
     if (!blind->on) {
-        uint32_t size = s->has_limit ? s->limit : 0;
+        uint32_t size = shows_limit(s) ? s->limit : 0;
         onramp_span fills = max(reset_at(p, s, now, 6 * ONRAMP_SECOND) - now, ONRAMP_SECOND);
         int64_t guess = size * TOKEN / (fills / ONRAMP_MILLISECOND) * 700;
         onramp_blind_begin(blind, size ? guess : 2 * TOKEN, size, now);
     }
     onramp_blind_refused(blind, f->sent_at, now);
-}
-
-static void unsure(struct onramp_pacer *p, uint32_t ticket, bool sure, onramp_time now)
-{
-    enum onramp_group group = p->flight[ticket].group;
-    for (int i = 0; i < BUCKETS_MAX; i++)
-        if (p->bucket[i].size > 0)
-            onramp_belief_silent(&p->bucket[i], ticket, sure && p->bucket[i].groups[group], &p->rtt, now);
-    if (sure && !p->heard[group]) {
-        p->heard[group] = true;
-        onramp_blind_begin(&p->blind[group], 2 * TOKEN, 0, now);
-    }
 }
 
 void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
@@ -390,7 +413,7 @@ void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct
         p->throttled++;
         p->refused_in_a_row += f->sent_at >= p->paused_until;
         onramp_span wait = max(s->has_retry_after ? s->retry_after : 0, PAUSE_LEAST);
-        if (!s->has_limit && !s->has_retry_after)
+        if (!shows_limit(s) && !s->has_retry_after)
             wait = PAUSE_LEAST << min(p->refused_in_a_row > 0 ? p->refused_in_a_row - 1 : 0, 6);
         p->paused_until = max(p->paused_until, now + min(wait, PAUSE_MOST));
         refused(p, ticket, s, now);
@@ -404,7 +427,7 @@ void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct
         time_trip(&p->rtt, now - f->sent_at);
         if (p->blind[f->group].on)
             onramp_blind_taken(&p->blind[f->group], now);
-        if (s->has_limit && s->limit > 0)
+        if (shows_limit(s))
             took(p, ticket, s, now);
         else
             unsure(p, ticket, true, now);

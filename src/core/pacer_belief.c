@@ -12,6 +12,9 @@
 #define SLOWEST  (TOKEN / 50)             /* a token in fifty seconds … */
 #define FASTEST  4                        /* … to full in a quarter of a second */
 #define FINEST   3                        /* per mille: ranges are not split below */
+#define TINY     4                   /* tokens; smaller buckets show too little while they are neither full nor empty */
+#define ENOUGH   (3 * ONRAMP_SECOND) /* Auth0's slowest documented refill is a token in 1.2 s */
+#define SETTLED  (10 * ONRAMP_SECOND)
 #define SHARED   (20 * ONRAMP_SECOND)
 #define FADE     (15 * ONRAMP_SECOND)
 
@@ -53,6 +56,8 @@ static int64_t floor_div(int64_t a, int64_t b)
 static int64_t drip(int64_t rate, onramp_span span, enum side side)
 {
     span = min(max(span, 0), SPAN_MAX) / ONRAMP_MICROSECOND;
+    if (span > 0 && rate > INT64_MAX / 2 / span)
+        return INT64_MAX / 4; /* more than any bucket holds */
     return (rate * span + (side == HIGH ? 999999 : 0)) / 1000000 + (side == HIGH);
 }
 
@@ -273,6 +278,7 @@ static void begin(struct onramp_belief *b, const struct onramp_rate *hint)
 {
     int64_t size = b->size * TOKEN, slowest = SLOWEST, fastest = FASTEST * size;
     b->guesses = 0;
+    b->begun_at = b->at;
     b->second = b->minute = UINT64_MAX;
     if (hint != NULL && hint->tokens > 0) {
         int64_t rate = (int64_t)((double)hint->tokens * 1e15 / (double)hint->per);
@@ -287,9 +293,14 @@ static void begin(struct onramp_belief *b, const struct onramp_rate *hint)
 void onramp_belief_start(struct onramp_belief *b, uint32_t size, uint32_t flying, const struct onramp_rate *hint,
                          onramp_time since)
 {
-    *b = (struct onramp_belief){.size = size, .at = since, .sent_at = since, .shared_until = since, .probe_at = since};
+    *b = (struct onramp_belief){.size = size,
+                                .at = since,
+                                .sent_at = since,
+                                .shared_until = since,
+                                .probe_at = since,
+                                .patience = ONRAMP_SECOND};
     int64_t full = (int64_t)(size + flying) * TOKEN;
-    b->proof = (struct onramp_proof){since, since, 0, full, full, true};
+    b->proof = (struct onramp_proof){since, since, 0, full, full, true, false};
     begin(b, hint);
 }
 
@@ -380,8 +391,9 @@ static int64_t cut(struct onramp_belief *b, const struct onramp_proof *p)
             surplus = surplus == 0 || (off < 0 ? -off : off) < (surplus < 0 ? -surplus : surplus) ? off : surplus;
             continue;
         }
-        g.low = min(max(low, p->low), top);
+        g.low = p->late ? p->low : min(max(low, p->low), top);
         g.high = max(min(high, top), g.low);
+        assert(g.low <= g.high);
         b->guess[kept++] = g;
     }
     b->guesses = kept;
@@ -431,6 +443,7 @@ static void conclude(struct onramp_belief *b, onramp_time now)
 {
     onramp_time newest = INT64_MIN, since = INT64_MAX, until = INT64_MIN, arrived_by = INT64_MIN;
     int64_t least = INT64_MAX, most = 0, answered = b->gone, uncounted = 0, flying = 0;
+    bool late = false;
     for (uint32_t i = 0; i < b->takes; i++) {
         answered += b->take[i].state != ONRAMP_TAKE_FLYING;
         if (b->take[i].state == ONRAMP_TAKE_SPOKE)
@@ -443,6 +456,7 @@ static void conclude(struct onramp_belief *b, onramp_time now)
         onramp_span spent = t->arrived_by - t->sent_at;
         least = min(least, t->remaining);
         most = max(most, t->remaining);
+        late |= t->late;
         since = min(since, t->sent_at);
         until = max(until, min(now, t->sent_at + (t->late ? spent : spent / 2)));
         arrived_by = max(arrived_by, t->arrived_by);
@@ -456,9 +470,11 @@ static void conclude(struct onramp_belief *b, onramp_time now)
                              (answered + least - uncounted) * TOKEN,
                              (answered + flying + min(most + 1, b->size - 1)) * TOKEN,
                              (answered + flying + most) * TOKEN,
-                             most + 1 >= b->size};
+                             most + 1 >= b->size,
+                             late};
     observe(b, &p, now);
     forget(b, newest);
+    assert(b->flying <= b->takes);
 }
 
 void onramp_belief_spoke(struct onramp_belief *b, uint32_t ticket, uint32_t remaining, const struct onramp_rtt *rtt,
@@ -488,6 +504,7 @@ void onramp_belief_empty(struct onramp_belief *b, onramp_time sent_at, onramp_ti
                              answered * TOKEN,
                              (answered + b->flying + 1) * TOKEN,
                              (answered + b->flying) * TOKEN,
+                             false,
                              false};
     observe(b, &p, now);
 }
@@ -526,12 +543,13 @@ int64_t onramp_belief_rate(const struct onramp_belief *b, onramp_time now)
     return max(rate, SLOWEST / 2);
 }
 
-int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt)
+int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now)
 {
-    if (rtt->count == 0 || b->draw < TOKEN / 100)
+    if (now >= b->shared_until && b->draw < TOKEN / 100)
         return 0;
     int64_t trip = drip(b->draw, max(rtt->mean, 50 * ONRAMP_MILLISECOND), HIGH);
-    return min(TOKEN + 3 * trip, max(0, (b->size - 2) * TOKEN * 4 / 10));
+    int64_t kept = TOKEN + (now < b->shared_until ? b->size * TOKEN / 16 : 0);
+    return min(kept + 3 * trip, max(0, ((int64_t)b->size - 2) * TOKEN * 4 / 10));
 }
 
 int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now)
@@ -539,9 +557,9 @@ int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now)
     int64_t half = (b->size - 1) * TOKEN / 2, slow, fast;
     bool dripping = onramp_belief_rates(b, 0, &slow, &fast);
     if (now < b->shared_until)
-        return b->size < 4 ? 2 * half : half;
+        return b->size < TINY ? 2 * half : half;
     if (dripping) /* of a tiny one, while its kind is not known, take from a full one only */
-        return b->size < 4 && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) ? 2 * half : half;
+        return b->size < TINY && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) ? 2 * half : half;
     if (onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) || onramp_belief_rates(b, ONRAMP_MINUTE, &slow, &fast))
         return max(0, min(half, (b->size - 1) * TOKEN - fast)); /* leave room for the next helping */
     return half;
@@ -562,20 +580,21 @@ onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const s
 {
     int64_t need = onramp_belief_takes(b) + TOKEN + spare;
     mark_overdue(b, rtt, now);
+    onramp_span early = rtt->deviation / 2; /* this one may be quicker on its way than the others were */
     struct cap caps[ONRAMP_TAKES_MAX];
     struct horizon h = look(b, b->at, now, caps, caps_of(b, caps));
     int64_t full = h.full[LOW];
     onramp_time at = now;
     for (uint32_t i = 0; i < b->guesses && at != ONRAMP_NEVER; i++) {
         const struct onramp_guess *g = &b->guess[i];
-        int64_t low = grown(b, g, LOW, &h);
+        int64_t low = grown(b, g, LOW, &h), sooner = g->window ? 0 : TOKEN / 10 + drip(g->slow, early, HIGH);
+        low = max(g->low, low - sooner); /* what was proven needs no allowance, what has grown since does */
         if (low >= need)
             continue;
         if (need > full) {
             at = ONRAMP_NEVER;
         } else if (g->window == 0) {
-            int64_t slack = b->size < 6 ? TOKEN / 10 : 0;
-            at = max(at, now + (need + slack - low) * 1000 / (g->slow / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
+            at = max(at, now + (need - low) * 1000 / (g->slow / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
         } else if (need > b->size * TOKEN + b->gone * TOKEN) {
             at = ONRAMP_NEVER;
         } else {
@@ -610,10 +629,14 @@ static int64_t likely_content(const struct onramp_belief *b, int64_t rate, onram
 onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now)
 {
     int64_t rate = onramp_belief_rate(b, now), content = likely_content(b, rate, now);
-    if (content - TOKEN >= stand)
+    /* Windows that could not be refuted by now are likely, and what is left at an edge is wasted. */
+    int64_t slow, fast;
+    bool drain = b->size < TINY && now - b->begun_at > SETTLED && b->proof.low >= onramp_belief_takes(b) + TOKEN &&
+                 onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
+    if (content - TOKEN >= stand || drain)
         return now;
     /* Whoever waits much longer than a token takes does not know the refill: better to ask than to keep. */
-    onramp_time enough = b->sent_at + max(2 * ONRAMP_SECOND, 1500 * ONRAMP_SECOND / max(1, rate / 1000));
+    onramp_time enough = b->sent_at + min(max(2 * ONRAMP_SECOND, 1500 * ONRAMP_SECOND / max(1, rate / 1000)), ENOUGH);
     return min(enough, now + (stand + TOKEN - content) * 1000 / max(1, rate / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
 }
 
@@ -629,8 +652,6 @@ void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_
         *low = min(*low, grown(b, g, LOW, &h));
         *high = max(*high, min(grown(b, g, HIGH, &h), full));
     }
-    if (now < b->shared_until)
-        *low = min(*low, b->proof.low);
     *low -= takes;
     *high -= takes;
 }

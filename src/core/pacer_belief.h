@@ -44,6 +44,7 @@ struct onramp_proof {
     onramp_time since, until;
     int64_t low, high, whole;
     bool brim; /* the bucket may have been full when the take came */
+    bool late; /* it came late, and the bucket may have been full in between */
 };
 
 struct onramp_belief {
@@ -55,6 +56,7 @@ struct onramp_belief {
     uint32_t takes, flying;
     struct onramp_guess guess[ONRAMP_GUESSES_MAX];
     uint32_t guesses;
+    onramp_time begun_at;    /* when everything was possible */
     uint64_t second, minute; /* where in a window its edge may lie: bit k for [k, k + 1) / 64 of it, on our clock */
     onramp_time sent_at;     /* the latest */
     onramp_time at;          /* what the intervals speak of */
@@ -64,6 +66,7 @@ struct onramp_belief {
     int64_t mark;             /* supply proven at … */
     onramp_time mark_at;      /* … for the net refill */
     int64_t net;              /* microtokens a second; 0: not measured */
+    onramp_span patience;     /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
     onramp_time probe_at;     /* quiet and past this, one may go */
 };
 
@@ -94,7 +97,7 @@ onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const s
 onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now);
 
 /* Microtokens that others may take before an answer shows it. */
-int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt);
+int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
 /* The standing reserve worth keeping, microtokens. */
 int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now);
 int64_t onramp_belief_takes(const struct onramp_belief *b); /* microtokens, with those on the wire */

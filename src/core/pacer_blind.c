@@ -29,7 +29,7 @@ void onramp_blind_taken(struct onramp_blind *blind, onramp_time now)
 {
     blind->taken++;
     onramp_span since = within(0, now - blind->grown_at, ONRAMP_SECOND) / ONRAMP_MILLISECOND;
-    int64_t per_mille = blind->measured ? 2 : blind->refusals > 0 ? 50 : 400; /* a second */
+    int64_t per_mille = blind->measured ? 2 : blind->refusals > 0 ? 30 : 320; /* a second */
     blind->rate = within(SLOWEST, blind->rate + blind->rate * per_mille / 1000 * since / 1000, FASTEST);
     blind->grown_at = now;
 }
@@ -43,8 +43,9 @@ void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, onram
         int64_t refill = blind->taken * TOKEN * 1000 / between;
         blind->rate = within(SLOWEST, (refill < blind->rate ? refill : blind->rate) * 95 / 100, FASTEST);
         blind->measured = true;
-    } else {
-        blind->rate = within(SLOWEST, blind->rate * 6 / 10, FASTEST);
+    } else if (blind->refusals > 0 ||
+               blind->hidden == 0) { /* the refusal that shows a hidden bucket came with a guess */
+        blind->rate = within(SLOWEST, blind->rate / 2, FASTEST);
     }
     blind->refusals++;
     blind->empty_at = now;

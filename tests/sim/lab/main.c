@@ -6,19 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct summary {
-    const struct lab_scenario *scenario;
-    const struct lab_policy *policy;
-    uint32_t runs, refused, clean, most_in_flight, unfinished, broken, harmless;
-    double oracle, median, p95, rivals_refused, ratio;
-    const char *why;
-};
+#define SEEDS_MAX 10000
+
+static const char usage[] =
+    "usage: onramp_lab [--seeds N] [--scenario TEXT] [--policy TEXT] [--csv FILE]   the table, or part of it\n"
+    "       onramp_lab SCENARIO SEED [--csv FILE]                                   one run, decision by decision\n"
+    "       onramp_lab --check [--seeds N]                                          every scenario within its bounds\n"
+    "       onramp_lab --list\n"
+    "       [--reserve PERCENT] [--concurrency N] [--hint]                          settings of onramp's pacer\n";
 
 struct order {
     struct lab_options options;
-    const char *scenario, *policy, *csv;
-    uint32_t seeds;
-    bool check;
+    const char *scenario, *policy, *csv, *words[2];
+    uint32_t seeds, count;
+    bool check, list;
+};
+
+struct summary {
+    const struct lab_scenario *scenario;
+    const struct lab_policy *policy;
+    uint32_t runs, refused, most_refused, clean, harmless, in_flight, unfinished, least_remaining;
+    double oracle, median, p95, ratio, rivals_refused;
+    char why[200]; /* the first invariant that did not hold */
 };
 
 static int by_size(const void *a, const void *b)
@@ -27,54 +36,68 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure(struct summary *sum, const struct order *order)
+static void add_run(struct summary *s, const struct lab_result *r, uint32_t seed)
 {
-    static double over[10000], ratio[10000];
-    static char why[200];
+    s->refused += r->refused;
+    s->most_refused = r->refused > s->most_refused ? r->refused : s->most_refused;
+    s->clean += r->refused == 0;
+    s->harmless += r->rivals_refused == 0;
+    s->in_flight = r->most_in_flight > s->in_flight ? r->most_in_flight : s->in_flight;
+    s->unfinished += r->unfinished;
+    s->least_remaining = r->least_remaining < s->least_remaining ? r->least_remaining : s->least_remaining;
+    if (r->broken && s->why[0] == '\0')
+        (void)snprintf(s->why, sizeof s->why, "seed %u: %s", seed, r->why);
+}
+
+static void measure(struct summary *s, const struct order *order)
+{
+    static double over[SEEDS_MAX], ratio[SEEDS_MAX];
     double oracle = 0, rivals = 0, lost = 0;
+    s->least_remaining = UINT32_MAX;
     for (uint32_t i = 0; i < order->seeds; i++) {
-        struct lab_result r = lab_run(sum->scenario, sum->policy, i + 1, &order->options);
+        struct lab_result r = lab_run(s->scenario, s->policy, i + 1, &order->options);
+        add_run(s, &r, i + 1);
         over[i] = r.finish - r.oracle;
         ratio[i] = r.finish / r.oracle;
         oracle += r.oracle;
         rivals += r.rivals;
         lost += r.rivals_refused;
-        sum->harmless += r.rivals_refused == 0;
-        sum->refused += r.refused;
-        sum->clean += r.refused == 0;
-        sum->unfinished += r.unfinished;
-        sum->most_in_flight = r.most_in_flight > sum->most_in_flight ? r.most_in_flight : sum->most_in_flight;
-        if (r.broken && sum->broken++ == 0) {
-            (void)snprintf(why, sizeof why, "seed %u: %s", i + 1, r.why);
-            sum->why = why;
-        }
     }
     qsort(over, order->seeds, sizeof *over, by_size);
     qsort(ratio, order->seeds, sizeof *ratio, by_size);
-    sum->runs = order->seeds;
-    sum->oracle = oracle / order->seeds;
-    sum->median = over[(order->seeds - 1) / 2];
-    sum->ratio = ratio[(order->seeds - 1) / 2];
-    sum->p95 = over[(uint32_t)(0.95 * (order->seeds - 1) + 0.5)];
-    sum->rivals_refused = rivals > 0 ? 100 * lost / rivals : 0;
+    s->runs = order->seeds;
+    s->oracle = oracle / order->seeds;
+    s->median = over[(order->seeds - 1) / 2];
+    s->ratio = ratio[(order->seeds - 1) / 2];
+    s->p95 = over[(uint32_t)(0.95 * (order->seeds - 1) + 0.5)];
+    s->rivals_refused = rivals > 0 ? 100 * lost / rivals : 0;
 }
 
-static void print_row(const struct summary *s)
-{
-    uint32_t users = s->scenario->users * s->scenario->onramps;
-    printf("%-34s %-13s %7.2f %8.2f %8.2f %6.3f %8.1f %6.1f %6.2f %6.1f %4u %3u\n", s->scenario->name, s->policy->name,
-           s->oracle, s->median, s->p95, s->ratio, 1000.0 * s->refused / s->runs / users, 100.0 * s->clean / s->runs,
-           s->rivals_refused, 100.0 * s->harmless / s->runs, s->most_in_flight, s->unfinished);
-    (void)fflush(stdout);
-}
+/* ---- the table ---- */
 
-static void print_csv(FILE *csv, const struct summary *s)
+static const int widths[] = {7, 7, 7, 7, 7, 6, 6, 6, 4, 5, 3}, places[] = {2, 2, 2, 3, 1, 1, 2, 1, 0, 0, 0};
+
+static void print_row(FILE *out, const struct summary *s, bool csv)
 {
-    uint32_t users = s->scenario->users * s->scenario->onramps;
-    fprintf(csv, "%s,%s,%u,%.3f,%.3f,%.3f,%.4f,%.3f,%.2f,%.3f,%.2f,%u,%u\n", s->scenario->name, s->policy->name,
-            s->runs, s->oracle, s->median, s->p95, s->ratio, 1000.0 * s->refused / s->runs / users,
-            100.0 * s->clean / s->runs, s->rivals_refused, 100.0 * s->harmless / s->runs, s->most_in_flight,
-            s->unfinished);
+    double users = (double)s->scenario->users * s->scenario->onramps * s->runs;
+    double values[] = {s->oracle,
+                       s->median,
+                       s->p95,
+                       s->ratio,
+                       1000.0 * s->refused / users,
+                       100.0 * s->clean / s->runs,
+                       s->rivals_refused,
+                       100.0 * s->harmless / s->runs,
+                       s->in_flight,
+                       s->least_remaining,
+                       s->unfinished};
+    fprintf(out, csv ? "%s,%s" : "%-36s %-12s", s->scenario->name, s->policy->name);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        if (csv)
+            fprintf(out, ",%.*f", i < 8 ? 3 : 0, values[i]);
+        else
+            fprintf(out, " %*.*f", widths[i], places[i], values[i]);
+    fputc('\n', out);
 }
 
 static bool wanted(const char *filter, const char *name)
@@ -82,70 +105,158 @@ static bool wanted(const char *filter, const char *name)
     return filter == NULL || strstr(name, filter) != NULL;
 }
 
-static int table(const struct order *order)
+static int table(const struct order *order, FILE *csv)
 {
-    FILE *csv = order->csv ? fopen(order->csv, "w") : NULL;
-    if (order->csv && csv == NULL) {
-        fprintf(stderr, "cannot write '%s'\n", order->csv);
-        return 1;
-    }
-    if (csv)
-        fputs("scenario,policy,runs,oracle_s,over_median_s,over_p95_s,ratio_median,refused_per_1000,clean_percent,"
-              "rivals_refused_percent,harmless_percent,most_in_flight,unfinished\n",
-              csv);
-    printf("%-34s %-13s %7s %8s %8s %6s %8s %6s %6s %6s %4s %3s\n", "scenario", "policy", "oracle", "over50", "over95",
-           "ratio", "429/1000", "clean%", "rival%", "harml%", "fly", "dnf");
     bool broken = false;
+    if (csv)
+        fputs("scenario,policy,oracle_s,over_median_s,over_p95_s,ratio_median,refused_per_1000,clean_percent,"
+              "rivals_refused_percent,harmless_percent,most_in_flight,least_remaining,unfinished\n",
+              csv);
+    printf("Seconds over the client that knows everything; refusals per 1000 users; runs without any; rivals' calls\n"
+           "refused because of us, and runs in which none was; most in flight; least left; runs not finished.\n\n"
+           "%-36s %-12s %7s %7s %7s %7s %7s %6s %6s %6s %4s %5s %3s\n",
+           "scenario", "policy", "oracle", "median", "p95", "ratio", "refused", "clean", "rivals", "none", "fly",
+           "least", "dnf");
     for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
         for (size_t k = 0; lab_policy_at(k) != NULL; k++) {
             struct summary s = {.scenario = lab_scenario_at(i), .policy = lab_policy_at(k)};
             if (!wanted(order->scenario, s.scenario->name) || !wanted(order->policy, s.policy->name))
                 continue;
             measure(&s, order);
-            print_row(&s);
+            print_row(stdout, &s, false);
+            (void)fflush(stdout);
             if (csv)
-                print_csv(csv, &s);
-            if (s.broken > 0)
+                print_row(csv, &s, true);
+            if (s.why[0] != '\0')
                 printf("BROKEN: %s\n", s.why);
-            broken |= s.broken > 0;
+            broken |= s.why[0] != '\0';
         }
-    return (csv && fclose(csv) != 0) || broken;
+    return broken;
+}
+
+/* ---- the check ---- */
+
+/* Every scenario with onramp's pacer: finished, no invariant broken, and within the bounds that it states. */
+static int check(struct order *order)
+{
+    uint32_t failed = 0, count = 0;
+    for (size_t i = 0; lab_scenario_at(i) != NULL; i++) {
+        struct summary s = {.scenario = lab_scenario_at(i), .policy = &lab_onramp};
+        if (!wanted(order->scenario, s.scenario->name))
+            continue;
+        measure(&s, order);
+        count++;
+        bool ok = s.why[0] == '\0' && (s.unfinished == 0 || s.scenario->rude) &&
+                  s.most_refused <= s.scenario->refused_bound && s.median <= s.scenario->over_bound;
+        if (ok)
+            continue;
+        failed++;
+        printf("%s: %u of %u runs unfinished; at most %u refused, not %u; median %.2f s over, not %.2f %s\n",
+               s.scenario->name, s.unfinished, s.runs, s.most_refused, s.scenario->refused_bound, s.median,
+               s.scenario->over_bound, s.why);
+    }
+    printf("%u scenarios, %u seeds each, %u outside their bounds\n", count, order->seeds, failed);
+    return failed > 0;
+}
+
+/* ---- one run ---- */
+
+static int replay(struct order *order, FILE *csv)
+{
+    const struct lab_scenario *s = NULL;
+    for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
+        if (strcmp(lab_scenario_at(i)->name, order->words[0]) == 0)
+            s = lab_scenario_at(i);
+    if (s == NULL) {
+        fprintf(stderr, "no scenario '%s'; --list shows them\n", order->words[0]);
+        return 2;
+    }
+    order->options.trace = stdout;
+    order->options.series = csv;
+    if (csv)
+        fputs("seconds,event,content\n", csv);
+    struct lab_result r = lab_run(s, &lab_onramp, strtoull(order->words[1], NULL, 10), &order->options);
+    printf("finished after %.3f s, the oracle after %.3f s; %u refused; at least %u left%s%s\n", r.finish, r.oracle,
+           r.refused, r.least_remaining, r.broken ? "; BROKEN: " : "", r.why);
+    return r.broken || r.unfinished;
+}
+
+/* ---- the command line ---- */
+
+static bool number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || value < low || value > high)
+        return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool parse_value(struct order *order, const char *flag, const char *value)
+{
+    if (value == NULL)
+        return false;
+    if (strcmp(flag, "--seeds") == 0)
+        return number(value, 1, SEEDS_MAX, &order->seeds);
+    if (strcmp(flag, "--reserve") == 0)
+        return number(value, 0, 90, &order->options.reserve_percent);
+    if (strcmp(flag, "--concurrency") == 0)
+        return number(value, 1, 256, &order->options.concurrency);
+    const char **text = strcmp(flag, "--policy") == 0     ? &order->policy
+                        : strcmp(flag, "--scenario") == 0 ? &order->scenario
+                        : strcmp(flag, "--csv") == 0      ? &order->csv
+                                                          : NULL;
+    if (text != NULL)
+        *text = value;
+    return text != NULL;
+}
+
+static bool parse(struct order *order, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--check") == 0)
+            order->check = true;
+        else if (strcmp(argv[i], "--list") == 0)
+            order->list = true;
+        else if (strcmp(argv[i], "--hint") == 0)
+            order->options.hint = true;
+        else if (argv[i][0] != '-' && order->count < 2)
+            order->words[order->count++] = argv[i];
+        else if (argv[i][0] != '-' || !parse_value(order, argv[i], argv[i + 1]))
+            return false;
+        else
+            i++;
+    }
+    return order->count != 1;
 }
 
 int main(int argc, char **argv)
 {
-    struct order order = {.options = {.concurrency = 128}, .seeds = 200};
-    const char *words[2] = {NULL, NULL};
-    int count = 0;
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--hint") == 0)
-            order.options.hint = true;
-        else if (strcmp(argv[i], "--seeds") == 0)
-            order.seeds = (uint32_t)atoi(argv[++i] ? value : "0");
-        else if (strcmp(argv[i], "--policy") == 0)
-            i++, order.policy = value;
-        else if (strcmp(argv[i], "--scenario") == 0)
-            i++, order.scenario = value;
-        else if (strcmp(argv[i], "--reserve") == 0)
-            i++, order.options.reserve_percent = (uint32_t)atoi(value);
-        else if (strcmp(argv[i], "--concurrency") == 0)
-            i++, order.options.concurrency = (uint32_t)atoi(value);
-        else if (strcmp(argv[i], "--csv") == 0)
-            i++, order.csv = value;
-        else if (count < 2)
-            words[count++] = argv[i];
-    }
-    if (count == 2) {
-        order.options.trace = stdout;
-        for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
-            if (strcmp(lab_scenario_at(i)->name, words[0]) == 0) {
-                struct lab_result r =
-                    lab_run(lab_scenario_at(i), &lab_onramp, (uint64_t)atoll(words[1]), &order.options);
-                printf("finished after %.3f s, the oracle after %.3f s; %u refused\n", r.finish, r.oracle, r.refused);
-                return 0;
-            }
+    struct order order = {.options = {.concurrency = 128}};
+    if (!parse(&order, argc, argv)) {
+        fputs(usage, stderr);
         return 2;
     }
-    return table(&order);
+    if (order.seeds == 0)
+        order.seeds = order.check ? 6 : 200;
+    if (order.list) {
+        for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
+            puts(lab_scenario_at(i)->name);
+        return 0;
+    }
+    if (order.check)
+        return check(&order);
+
+    FILE *csv = order.csv ? fopen(order.csv, "w") : NULL;
+    if (order.csv && csv == NULL) {
+        fprintf(stderr, "cannot write '%s'\n", order.csv);
+        return 1;
+    }
+    int failed = order.count == 2 ? replay(&order, csv) : table(&order, csv);
+    if (csv != NULL && fclose(csv) != 0) {
+        fprintf(stderr, "cannot write '%s'\n", order.csv);
+        failed = 1;
+    }
+    return failed;
 }

@@ -261,7 +261,6 @@ static void adaptive_answered(struct lab *lab, uint32_t client, const struct lab
 struct ours {
     struct onramp_pacer *pacer;
     onramp_time armed_at;
-    uint64_t wakes;
 };
 
 static void trace(struct lab *lab, const struct ours *o, const char *what)
@@ -279,7 +278,8 @@ static void check_progress(struct lab *lab, uint32_t client, onramp_time at)
         lab_broken(lab, "at %.3f nothing is in flight and nothing is to leave within 11 minutes", lab_seconds(lab));
 }
 
-static void check_send(struct lab *lab, uint32_t client, const struct ours *o)
+/* Never into a pause, never more than allowed. */
+static void check_before(struct lab *lab, uint32_t client, const struct ours *o)
 {
     struct onramp_pacer_view v;
     onramp_pacer_view(o->pacer, lab_now(lab), &v);
@@ -287,6 +287,17 @@ static void check_send(struct lab *lab, uint32_t client, const struct ours *o)
         lab_broken(lab, "at %.3f a request left in a pause", lab_seconds(lab));
     if (v.in_flight >= lab_options(lab)->concurrency || v.in_flight != lab_in_flight(lab, client))
         lab_broken(lab, "at %.3f %u were in flight", lab_seconds(lab), v.in_flight);
+}
+
+/* Never more on the wire than tokens proven to exist; alone on it, a request may be a question. */
+static void check_after(struct lab *lab, const struct ours *o)
+{
+    struct onramp_pacer_view v;
+    onramp_pacer_view(o->pacer, lab_now(lab), &v);
+    if (v.known && v.in_flight > 1 && v.level_low < -0.001 && lab_scenario(lab)->global.size == 0 &&
+        lab_scenario(lab)->change_at == 0)
+        lab_broken(lab, "at %.3f %u were on the wire and %.2f tokens proven besides", lab_seconds(lab), v.in_flight,
+                   v.level_low);
 }
 
 static void ours_pump(struct lab *lab, uint32_t client)
@@ -304,8 +315,9 @@ static void ours_pump(struct lab *lab, uint32_t client)
             }
             return;
         }
-        check_send(lab, client, o);
+        check_before(lab, client, o);
         lab_send(lab, client, onramp_pacer_sent(o->pacer, ONRAMP_GROUP_CREATE, lab_now(lab)));
+        check_after(lab, o);
     }
 }
 

@@ -79,6 +79,40 @@ static struct lab_scenario calm(struct lab_limit limit)
                                  .onramps = 1};
 }
 
+/* Bounds of the check: what is measured over 200 seeds, with room for the few seeds that it runs. */
+static void bound(struct lab_scenario *s, const char *trouble)
+{
+    bool tiny = s->own.size < 6;
+    bool adverse = s->start_low < 1 || s->rivals > 0 || s->change_at > 0 || s->edge_chance > 0 || s->onramps > 1;
+    s->over_bound = tiny ? 20 : 5;
+    s->refused_bound = strcmp(trouble, "1000users") == 0 && tiny ? 1 : strcmp(trouble, "stalls") == 0 && tiny ? 3 : 0;
+    if (s->own.window)
+        s->over_bound = s->own.rate.per == ONRAMP_MINUTE ? 62 : tiny ? 40 : 6;
+    if (adverse)
+        s->over_bound = tiny ? 90 : 12;
+    /* Windows of a minute, and no word of when they end: asked for with more and more patience. */
+    if (s->own.window && s->own.rate.per == ONRAMP_MINUTE && s->reset == LAB_RESET_ZERO)
+        s->refused_bound = 10;
+    if (strcmp(trouble, "penalty") == 0 || s->rivals > 0)
+        s->refused_bound = tiny ? s->users : s->users / 5;
+    else if (s->onramps > 1)
+        s->refused_bound = s->users;
+    else if (adverse)
+        s->refused_bound = 12;
+    if (s->shown == LAB_SHOWN_NONE) {
+        s->refused_bound = 12;
+        s->over_bound = 20;
+    }
+    if (s->global.size > 0) {
+        s->refused_bound = s->users / 5;
+        s->over_bound = 60;
+    }
+    if (s->rude) {
+        s->refused_bound = UINT32_MAX;
+        s->over_bound = 1e9;
+    }
+}
+
 static void add(struct book *book, struct lab_scenario s, const char *plan, const char *trouble)
 {
     if (book->count == SCENARIOS_MAX)
@@ -86,6 +120,7 @@ static void add(struct book *book, struct lab_scenario s, const char *plan, cons
     char *name = book->name[book->count];
     (void)snprintf(name, sizeof book->name[0], "%s%s%s", plan, trouble[0] ? "-" : "", trouble);
     s.name = name;
+    bound(&s, trouble);
     book->scenario[book->count++] = s;
 }
 

@@ -1,0 +1,412 @@
+/*
+ * The pacer's promises, one by one, on answers made by hand. How fast it is, the laboratory shows.
+ */
+#include "core/rng.h"
+#include "onramp/pacer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS ONRAMP_MILLISECOND
+
+static const struct onramp_pacer_settings plain = {.concurrency = 64};
+
+static struct onramp_pacer *made(struct onramp_pacer_settings settings)
+{
+    struct onramp_pacer *p = NULL;
+    assert_int_equal(onramp_pacer_new(&p, &settings, 0, NULL), ONRAMP_OK);
+    return p;
+}
+
+static struct onramp_signal taken(uint32_t limit, uint32_t remaining)
+{
+    return (struct onramp_signal){
+        .kind = ONRAMP_SIGNAL_TAKEN, .has_limit = true, .limit = limit, .remaining = remaining};
+}
+
+static bool may(struct onramp_pacer *p, enum onramp_group group, onramp_time now)
+{
+    return onramp_pacer_when(p, group, 1, now) <= now;
+}
+
+static uint32_t send(struct onramp_pacer *p, enum onramp_group group, onramp_time now)
+{
+    assert_true(may(p, group, now));
+    return onramp_pacer_sent(p, group, now);
+}
+
+/* One request, answered after 100 ms: `remaining` of `limit` are left. Returns the instant of the answer. */
+static onramp_time ask(struct onramp_pacer *p, enum onramp_group group, uint32_t limit, uint32_t remaining,
+                       onramp_time now)
+{
+    struct onramp_signal s = taken(limit, remaining);
+    onramp_pacer_answered(p, send(p, group, now), &s, now + 100 * MS);
+    return now + 100 * MS;
+}
+
+/* Sends as many as may leave at once; their tickets go to `tickets`. */
+static uint32_t burst(struct onramp_pacer *p, onramp_time now, uint64_t left, uint32_t *tickets)
+{
+    uint32_t n = 0;
+    while (onramp_pacer_when(p, ONRAMP_GROUP_CREATE, left - n, now) <= now)
+        tickets[n++] = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
+    return n;
+}
+
+static void refuses_settings_out_of_range(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = NULL;
+    struct onramp_error err;
+    struct onramp_pacer_settings none = {.concurrency = 0}, many = {.concurrency = 257},
+                                 greedy = {.concurrency = 1, .reserve_percent = 91},
+                                 odd = {.concurrency = 1, .ceiling = {1, 2 * 3600 * ONRAMP_SECOND}};
+    assert_int_equal(onramp_pacer_new(&p, &none, 0, &err), ONRAMP_EUSAGE);
+    assert_string_equal(err.text, "concurrency is 0, not 1..256");
+    assert_int_equal(onramp_pacer_new(&p, &many, 0, &err), ONRAMP_EUSAGE);
+    assert_int_equal(onramp_pacer_new(&p, &greedy, 0, &err), ONRAMP_EUSAGE);
+    assert_int_equal(onramp_pacer_new(&p, &odd, 0, &err), ONRAMP_EUSAGE);
+    assert_null(p);
+    onramp_pacer_free(NULL);
+}
+
+static void sends_the_first_request_alone(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    send(p, ONRAMP_GROUP_CREATE, 0);
+    assert_int_equal(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 10, 0), ONRAMP_NEVER);
+    assert_string_equal(onramp_pacer_reason(p), "waits for an answer: the first answer is awaited");
+    onramp_pacer_free(p);
+}
+
+static void counts_requests_on_the_wire_as_taken(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 3, 0);
+    uint32_t tickets[64];
+    assert_int_equal(burst(p, now, 3, tickets), 3);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) > now);
+    onramp_pacer_free(p);
+}
+
+static void never_exceeds_the_concurrency(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made((struct onramp_pacer_settings){.concurrency = 5});
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 5000, 4999, 0);
+    uint32_t tickets[64];
+    assert_int_equal(burst(p, now, 1000, tickets), 5);
+    assert_int_equal(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now), ONRAMP_NEVER);
+    onramp_pacer_free(p);
+}
+
+static void leaves_the_reserve(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made((struct onramp_pacer_settings){.concurrency = 64, .reserve_percent = 20});
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 13, 0);
+    uint32_t tickets[64];
+    assert_int_equal(burst(p, now, 3, tickets), 3); /* 13 - 3 = 20 % of 50 */
+    onramp_pacer_free(p);
+
+    p = made((struct onramp_pacer_settings){.concurrency = 64, .reserve_percent = 20, .reserve_tokens = 12});
+    now = ask(p, ONRAMP_GROUP_CREATE, 50, 13, 0);
+    assert_int_equal(burst(p, now, 3, tickets), 1); /* whichever is more */
+    onramp_pacer_free(p);
+}
+
+static void keeps_a_working_reserve_until_the_last_requests(void **state)
+{
+    (void)state;
+    uint32_t tickets[64];
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 49, 0);
+    uint32_t early = burst(p, now, 1000, tickets);
+    assert_in_range(early, 20, 30); /* about half the bucket stays */
+    onramp_pacer_free(p);
+
+    p = made(plain);
+    now = ask(p, ONRAMP_GROUP_CREATE, 50, 49, 0);
+    assert_int_equal(burst(p, now, 49, tickets), 49); /* nothing to come: nothing to keep */
+    onramp_pacer_free(p);
+}
+
+static void takes_the_smallest_remaining_that_may_be_the_latest(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 10, 0);
+    uint32_t first = send(p, ONRAMP_GROUP_CREATE, now), second = send(p, ONRAMP_GROUP_CREATE, now);
+    struct onramp_signal s = taken(50, 8), late = taken(50, 9);
+    onramp_pacer_answered(p, second, &s, now + 100 * MS);
+    onramp_pacer_answered(p, first, &late, now + 105 * MS); /* it was the earlier one, whatever it says */
+    uint32_t tickets[64];
+    assert_int_equal(burst(p, now + 105 * MS, 8, tickets), 8);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now + 105 * MS) > now + 105 * MS);
+    onramp_pacer_free(p);
+}
+
+static void holds_the_whole_pool_after_a_429(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_READ, 40, 30, ask(p, ONRAMP_GROUP_CREATE, 50, 40, 0));
+    struct onramp_signal refusal = {.kind = ONRAMP_SIGNAL_REFUSED};
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &refusal, now + 50 * MS);
+    now += 50 * MS;
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_READ, 1, now) >= now + ONRAMP_SECOND);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) >= now + ONRAMP_SECOND);
+    struct onramp_pacer_view v;
+    onramp_pacer_view(p, now, &v);
+    assert_int_equal(v.throttled, 1);
+    assert_true(v.paused_until >= now + ONRAMP_SECOND);
+    onramp_pacer_free(p);
+}
+
+static void waits_as_long_as_retry_after_says(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    struct onramp_signal refusal = {
+        .kind = ONRAMP_SIGNAL_REFUSED, .has_retry_after = true, .retry_after = 7 * ONRAMP_SECOND};
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, 0), &refusal, 0);
+    assert_int_equal(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, 1), 7 * ONRAMP_SECOND);
+    assert_string_equal(onramp_pacer_reason(p), "waits 7.00 s: a 429 holds all");
+    onramp_pacer_free(p);
+}
+
+static void learns_nothing_of_a_bucket_from_an_edge(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 40, 0);
+    struct onramp_signal refusal = {.kind = ONRAMP_SIGNAL_REFUSED, .edge = true};
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &refusal, now);
+    uint32_t tickets[64];
+    assert_int_equal(burst(p, now, 40, tickets), 0);                  /* a pause … */
+    assert_int_equal(burst(p, now + ONRAMP_SECOND, 40, tickets), 40); /* … after which all is as it was */
+    onramp_pacer_free(p);
+}
+
+static void gives_a_token_back_that_was_not_taken(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 1, 0);
+    uint32_t ticket = send(p, ONRAMP_GROUP_CREATE, now);
+    assert_false(may(p, ONRAMP_GROUP_CREATE, now));
+    struct onramp_signal unsent = {.kind = ONRAMP_SIGNAL_UNSENT};
+    onramp_pacer_answered(p, ticket, &unsent, now);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) <= now);
+    onramp_pacer_free(p);
+}
+
+static void keeps_counting_a_token_that_may_have_been_taken(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 1, 0);
+    uint32_t ticket = send(p, ONRAMP_GROUP_CREATE, now);
+    struct onramp_signal lost = {.kind = ONRAMP_SIGNAL_UNSURE};
+    onramp_pacer_answered(p, ticket, &lost, now);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) > now);
+    onramp_pacer_free(p);
+}
+
+static void draws_each_group_from_the_bucket_it_has_shown(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 20, 0, ask(p, ONRAMP_GROUP_READ, 40, 39, 0));
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) > now);
+    assert_true(may(p, ONRAMP_GROUP_READ, now));
+    onramp_pacer_free(p);
+}
+
+static void counts_groups_with_the_same_limit_as_one_bucket(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_READ, 50, 2, ask(p, ONRAMP_GROUP_CREATE, 50, 3, 0));
+    (void)onramp_pacer_sent(p, ONRAMP_GROUP_READ, now);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) <= now);
+    (void)onramp_pacer_sent(p, ONRAMP_GROUP_READ, now);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) > now);
+    onramp_pacer_free(p);
+}
+
+static void counts_a_group_that_has_shown_nothing_against_all(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 1, 0);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_READ, 1, now) <= now);
+    (void)onramp_pacer_sent(p, ONRAMP_GROUP_READ, now);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now) > now);
+    onramp_pacer_free(p);
+}
+
+static void never_exceeds_the_ceiling_given(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made((struct onramp_pacer_settings){.concurrency = 64, .ceiling = {2, ONRAMP_SECOND}});
+    onramp_time now = 0;
+    for (int i = 0; i < 10; i++) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = at > now ? at : now;
+        struct onramp_signal s = taken(5000, (uint32_t)(4999 - i));
+        onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &s, now);
+    }
+    assert_true(now >= 9 * ONRAMP_SECOND / 2);
+    onramp_pacer_free(p);
+}
+
+static void goes_at_an_even_pace_without_headers(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = 0, last = -ONRAMP_SECOND;
+    struct onramp_signal bare = {.kind = ONRAMP_SIGNAL_TAKEN};
+    for (int i = 0; i < 20; i++) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = at > now ? at : now;
+        if (i > 1)
+            assert_true(now - last >= 10 * MS);
+        last = now;
+        uint32_t ticket = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
+        onramp_pacer_answered(p, ticket, &bare, now);
+    }
+    assert_in_range(now, 2 * ONRAMP_SECOND, 10 * ONRAMP_SECOND);
+    onramp_pacer_free(p);
+}
+
+static void asks_again_when_the_announced_reset_has_passed(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    struct onramp_signal s = taken(50, 0);
+    s.has_reset = s.has_date = true;
+    s.date = 1700000000;
+    s.reset = 1700000005;
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, 0), &s, 100 * MS);
+    onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, 100 * MS);
+    assert_in_range(at, 5 * ONRAMP_SECOND, 6 * ONRAMP_SECOND);
+    assert_true(may(p, ONRAMP_GROUP_CREATE, at));
+    onramp_pacer_free(p);
+}
+
+static void takes_the_limit_that_answers_show_over_the_hint(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p =
+        made((struct onramp_pacer_settings){.concurrency = 64, .hint = {16, ONRAMP_SECOND}, .hint_burst = 50});
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 10, 2, 0);
+    uint32_t tickets[64];
+    assert_int_equal(burst(p, now, 2, tickets), 2);
+    struct onramp_pacer_view v;
+    onramp_pacer_view(p, now, &v);
+    assert_int_equal(v.burst, 10);
+    onramp_pacer_free(p);
+}
+
+static void shows_the_least_that_was_left(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 12, 0);
+    now = ask(p, ONRAMP_GROUP_CREATE, 50, 30, now + 5 * ONRAMP_SECOND);
+    struct onramp_pacer_view v;
+    onramp_pacer_view(p, now, &v);
+    assert_true(v.known && v.has_least);
+    assert_int_equal(v.least_remaining, 12);
+    assert_int_equal(v.sent, 2);
+    assert_int_equal(v.in_flight, 0);
+    onramp_pacer_free(p);
+}
+
+static struct onramp_signal anything(struct onramp_rng *rng)
+{
+    struct onramp_signal s = {.kind = (enum onramp_signal_kind)onramp_rng_below(rng, 4)};
+    uint64_t bits = onramp_rng_next(rng);
+    s.has_limit = bits & 1;
+    s.has_reset = bits & 2;
+    s.has_date = bits & 4;
+    s.has_retry_after = bits & 8;
+    s.edge = (bits & 0x30) == 0x30;
+    s.limit = (uint32_t)onramp_rng_below(rng, bits & 0x40 ? 8 : UINT32_MAX);
+    s.remaining = (uint32_t)onramp_rng_below(rng, bits & 0x80 ? 8 : UINT32_MAX);
+    s.reset = (int64_t)onramp_rng_next(rng) >> onramp_rng_below(rng, 64);
+    s.date = (int64_t)onramp_rng_next(rng) >> onramp_rng_below(rng, 64);
+    s.retry_after = (onramp_span)onramp_rng_below(rng, INT64_MAX);
+    return s;
+}
+
+/* Whatever is answered: with nothing on the wire, a request leaves within eleven minutes. */
+static void makes_progress_whatever_the_answers(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        struct onramp_pacer *p = made((struct onramp_pacer_settings){
+            .concurrency = 1 + (uint32_t)onramp_rng_below(&rng, 20),
+            .reserve_percent = (uint32_t)onramp_rng_below(&rng, 91),
+            .reserve_tokens = onramp_rng_below(&rng, 2) ? 0 : (uint32_t)onramp_rng_below(&rng, 100)});
+        uint32_t wire[20], flying = 0;
+        onramp_time now = 0;
+        for (int step = 0; step < 400; step++) {
+            enum onramp_group group = (enum onramp_group)onramp_rng_below(&rng, ONRAMP_GROUPS);
+            onramp_time at = onramp_pacer_when(p, group, 1 + onramp_rng_below(&rng, 50), now);
+            assert_non_null(onramp_pacer_reason(p));
+            if (flying == 0 && at > now + 11 * ONRAMP_MINUTE)
+                fail_msg("stuck with seed %llu at step %d", (unsigned long long)seed, step);
+            if (at <= now) {
+                wire[flying++] = onramp_pacer_sent(p, group, now);
+            } else if (flying == 0) {
+                now = at;
+            } else {
+                uint32_t i = (uint32_t)onramp_rng_below(&rng, flying);
+                struct onramp_signal s = anything(&rng);
+                now += (onramp_span)onramp_rng_below(&rng, 2 * ONRAMP_SECOND);
+                onramp_pacer_answered(p, wire[i], &s, now);
+                wire[i] = wire[--flying];
+            }
+        }
+        onramp_pacer_free(p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_settings_out_of_range),
+        cmocka_unit_test(sends_the_first_request_alone),
+        cmocka_unit_test(counts_requests_on_the_wire_as_taken),
+        cmocka_unit_test(never_exceeds_the_concurrency),
+        cmocka_unit_test(leaves_the_reserve),
+        cmocka_unit_test(keeps_a_working_reserve_until_the_last_requests),
+        cmocka_unit_test(takes_the_smallest_remaining_that_may_be_the_latest),
+        cmocka_unit_test(holds_the_whole_pool_after_a_429),
+        cmocka_unit_test(waits_as_long_as_retry_after_says),
+        cmocka_unit_test(learns_nothing_of_a_bucket_from_an_edge),
+        cmocka_unit_test(gives_a_token_back_that_was_not_taken),
+        cmocka_unit_test(keeps_counting_a_token_that_may_have_been_taken),
+        cmocka_unit_test(draws_each_group_from_the_bucket_it_has_shown),
+        cmocka_unit_test(counts_groups_with_the_same_limit_as_one_bucket),
+        cmocka_unit_test(counts_a_group_that_has_shown_nothing_against_all),
+        cmocka_unit_test(never_exceeds_the_ceiling_given),
+        cmocka_unit_test(goes_at_an_even_pace_without_headers),
+        cmocka_unit_test(asks_again_when_the_announced_reset_has_passed),
+        cmocka_unit_test(takes_the_limit_that_answers_show_over_the_hint),
+        cmocka_unit_test(shows_the_least_that_was_left),
+        cmocka_unit_test(makes_progress_whatever_the_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
