@@ -12,22 +12,23 @@ struct sorting {
     struct onramp_retry_summary *summary;
 };
 
-/* Count why a record that an upload would take has not ended well. False: it has. */
-static bool count_listed(struct onramp_retry_summary *summary, const struct onramp_ledger_entry *entry)
+static bool ended_well(const struct onramp_ledger_entry *entry)
 {
-    if (entry == NULL)
-        summary->unlisted++;
-    else if (entry->open)
+    return entry != NULL && entry->has_outcome && !entry->open && !entry->undone &&
+           (entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS);
+}
+
+/* Count why a record that an upload would take has not ended well. */
+static void count_listed(struct onramp_retry_summary *summary, const struct onramp_ledger_entry *entry)
+{
+    if (entry != NULL && entry->open)
         summary->open++;
-    else if (entry->undone)
+    else if (entry != NULL && entry->undone)
         summary->undone++;
-    else if (!entry->has_outcome)
-        summary->unlisted++;
-    else if (entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS)
-        return false;
-    else
+    else if (entry != NULL && entry->has_outcome)
         summary->counts[entry->outcome]++;
-    return true;
+    else
+        summary->unlisted++;
 }
 
 /* Decided as an upload decides when it admits a record. */
@@ -36,19 +37,24 @@ static enum onramp_status wants(struct sorting *s, const struct onramp_record *r
 {
     struct onramp_user user = {0};
     struct onramp_error why;
+    const struct onramp_ledger_entry *entry;
     uint64_t other;
     enum onramp_identifier kind;
     *out = true;
-    enum onramp_status st = onramp_user_parse(&user, record->json, record->size, &s->rules, &why);
+    enum onramp_status st = onramp_census_judge(&user, &entry, record, &s->rules, s->ledger, &why);
     if (st == ONRAMP_EINPUT) {
         s->summary->counts[ONRAMP_INVALID]++;
         st = ONRAMP_OK;
     } else if (st != ONRAMP_OK) {
         st = onramp_fail(err, st, "%s", why.text);
+    } else if (ended_well(entry) && entry->record == record->ordinal) {
+        *out = false; /* even if it repeats another one, which the connection may have refused */
     } else if (onramp_census_duplicate(&s->census, &user.identity, record->ordinal, &other, &kind)) {
         s->summary->counts[ONRAMP_DUPLICATE]++;
+    } else if (ended_well(entry)) {
+        *out = false;
     } else {
-        *out = count_listed(s->summary, onramp_ledger_find(s->ledger, &user.identity));
+        count_listed(s->summary, entry);
     }
     onramp_user_clear(&user);
     return st;
@@ -63,7 +69,7 @@ enum onramp_status onramp_retry(const struct onramp_ledger *ledger, const struct
     struct sorting s = {.ledger = ledger, .rules = {.connection = ""}, .summary = summary};
     if (onramp_ledger_last(ledger, &last))
         s.rules.connection = last.connection;
-    enum onramp_status st = onramp_census_take(&s.census, source, &s.rules, UINT64_MAX, NULL, err);
+    enum onramp_status st = onramp_census_take(&s.census, source, &s.rules, UINT64_MAX, NULL, NULL, err);
     for (bool end = false; st == ONRAMP_OK;) {
         struct onramp_record record;
         bool wanted = false;
