@@ -21,6 +21,13 @@ struct seeds {
     uint64_t first, last;
 };
 
+/* Sanitizers look for other faults than seeds do, at five times the price: a fifth of the seeds. */
+#if defined(__SANITIZE_ADDRESS__)
+#define PRICE 5
+#else
+#define PRICE 1
+#endif
+
 static struct seeds seeds(uint64_t usual)
 {
     const char *one = getenv("ONRAMP_SEED"), *many = getenv("ONRAMP_SEEDS");
@@ -28,7 +35,7 @@ static struct seeds seeds(uint64_t usual)
         uint64_t seed = strtoull(one, NULL, 10);
         return (struct seeds){seed, seed};
     }
-    return (struct seeds){1, many != NULL ? strtoull(many, NULL, 10) : usual};
+    return (struct seeds){1, many != NULL ? strtoull(many, NULL, 10) : usual / PRICE};
 }
 
 #define FAIL(seed, ...)                                                                                                \
