@@ -214,7 +214,8 @@ static int exit_code(const struct onramp_run *r)
     case ONRAMP_STOP_NOT:
         break;
     }
-    if (n[ONRAMP_FAILED] + n[ONRAMP_UNKNOWN] > 0)
+    bool left = r->summary->unsent > 0 && !r->settings->dry_run;
+    if (n[ONRAMP_FAILED] + n[ONRAMP_UNKNOWN] > 0 || left)
         return 5;
     return n[ONRAMP_INVALID] + n[ONRAMP_DUPLICATE] + n[ONRAMP_REJECTED] > 0 ? 1 : 0;
 }
