@@ -33,6 +33,7 @@ static void forget(struct onramp_errand *errand)
 {
     free(errand->body);
     onramp_secret_free(errand->link);
+    onramp_secret_free(errand->rest);
     *errand = (struct onramp_errand){0};
 }
 
@@ -126,10 +127,23 @@ void onramp_stage_proceed(struct onramp_stage *s, uint32_t id)
 
 /* ---- feed: from the ledger ---- */
 
+/* Those whose result is known end here, without a request. */
+static void pass_known(struct onramp_stage *s)
+{
+    enum onramp_result result;
+    const char *message;
+    while (s->kind->known != NULL && s->todo_next < s->todo_count && s->engine->stop == ONRAMP_STOP_NOT &&
+           s->kind->known(s, s->todo[s->todo_next].entry, &result, &message)) {
+        struct onramp_errand errand = {.who = {s->todo[s->todo_next++].entry}, .count = 1};
+        conclude(s, &errand, result, NULL, message);
+    }
+}
+
 /* One errand further; false when all have one. */
 static bool feed(void *self)
 {
     struct onramp_stage *s = self;
+    pass_known(s);
     if (s->todo_next == s->todo_count)
         return false;
     uint32_t id = 0;
@@ -213,13 +227,18 @@ static void depart(void *self, const uint32_t *ids, uint32_t count)
 
 /* ---- land: what an answer means ---- */
 
+/* What an errand is that ends without a last word from the tenant. */
+static enum onramp_result given_up(const struct onramp_stage *s, const struct onramp_errand *errand)
+{
+    return errand->doubt && errand->open && !s->kind->harmless ? ONRAMP_RESULT_UNKNOWN : ONRAMP_RESULT_FAILED;
+}
+
 /* Surely not done: again, as often as is allowed. */
 static void try_again(struct onramp_stage *s, uint32_t id, const struct onramp_reply *reply)
 {
     struct onramp_errand *errand = &s->errands[id];
     if (errand->failures >= s->setup->target->max_attempts)
-        onramp_stage_finish(s, id, errand->doubt && errand->open ? ONRAMP_RESULT_UNKNOWN : ONRAMP_RESULT_FAILED, reply,
-                            NULL);
+        onramp_stage_finish(s, id, given_up(s, errand), reply, NULL);
     else
         onramp_scheduler_later(s->engine->scheduler, id, s->kind->group(errand),
                                errand->failures > 0 ? errand->failures : 1, s->engine->now);
@@ -244,8 +263,7 @@ static void land_stop(struct onramp_stage *s, uint32_t id, const struct onramp_r
     (void)onramp_fail(s->err, status, "'%s' answered %d: %s%s%s", s->setup->target->domain, reply->status,
                       reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
     onramp_engine_fail(s->engine, stop, status);
-    onramp_stage_finish(s, id, errand->doubt && errand->open ? ONRAMP_RESULT_UNKNOWN : ONRAMP_RESULT_FAILED, reply,
-                        NULL);
+    onramp_stage_finish(s, id, given_up(s, errand), reply, NULL);
 }
 
 static void land(void *self, const struct onramp_answer *given)
@@ -362,6 +380,17 @@ static void name_run(struct onramp_stage *s)
                    (unsigned long long)(b & UINT64_C(0xffffffffffff)));
 }
 
+/* How many there are for whom a request leaves. */
+static uint64_t count_requests(const struct onramp_stage *s)
+{
+    uint64_t count = 0;
+    enum onramp_result result;
+    const char *message;
+    for (size_t i = 0; i < s->todo_count; i++)
+        count += s->kind->known == NULL || !s->kind->known(s, s->todo[i].entry, &result, &message) ? 1 : 0;
+    return count;
+}
+
 /* The ledger is this tenant's, the token will do, and the run has its line. */
 static enum onramp_status begin(struct onramp_stage *s)
 {
@@ -373,6 +402,8 @@ static enum onramp_status begin(struct onramp_stage *s)
     line.domain = s->setup->target->domain;
     line.connection = s->setup->target->connection;
     enum onramp_status st = onramp_ledger_match(ledger, &line, s->err);
+    if (st == ONRAMP_OK && s->kind->confirm != NULL)
+        st = s->kind->confirm(s, count_requests(s), s->err);
     if (st == ONRAMP_OK && s->kind->scopes != NULL && s->todo_count > 0)
         st = onramp_session_authorize(&s->engine->session, s->kind->scopes, s->err);
     if (st != ONRAMP_OK || s->kind->silent || s->todo_count == 0)
@@ -393,8 +424,7 @@ static void settle_rest(struct onramp_stage *s)
     for (uint32_t id = 0; id < s->engine->job_count; id++) {
         struct onramp_errand *errand = &s->errands[id];
         if (errand->held && errand->sent)
-            conclude(s, errand, errand->doubt && errand->open ? ONRAMP_RESULT_UNKNOWN : ONRAMP_RESULT_FAILED, NULL,
-                     s->engine->reason);
+            conclude(s, errand, given_up(s, errand), NULL, s->engine->reason);
         else if (errand->held)
             s->summary->unsent += errand->count;
         forget(errand);

@@ -23,7 +23,8 @@ struct onramp_errand {
     bool open;                  /* the ledger has it as being sent */
     bool doubt;                 /* an answer was lost */
     char *body;                 /* of the request, malloc'd */
-    struct onramp_secret *link; /* found in the answer */
+    struct onramp_secret *link; /* found in the answer … */
+    struct onramp_secret *rest; /* … and what is left of that */
 };
 
 struct onramp_stage;
@@ -35,10 +36,16 @@ struct onramp_stage_kind {
     bool open_too;             /* also users whose undo is in doubt */
     bool silent;               /* writes nothing to the ledger */
     bool repeatable;           /* an answer that was lost does no harm: the request may go again */
+    bool harmless;             /* done, with its answer lost, is as good as not done */
     uint32_t party;            /* most users a request */
     int exits[ONRAMP_RESULTS]; /* exit code of each result */
     /* Is there something left to do for this user? */
     bool (*wants)(const struct onramp_stage *stage, const struct onramp_ledger_entry *entry);
+    /* NULL allowed. Is its result known without a request? *message says why. */
+    bool (*known)(const struct onramp_stage *stage, const struct onramp_ledger_entry *entry, enum onramp_result *result,
+                  const char **message);
+    /* NULL allowed. Asked once, before anything is written: shall `users` requests be made? */
+    enum onramp_status (*confirm)(const struct onramp_stage *stage, uint64_t users, struct onramp_error *err);
     enum onramp_group (*group)(const struct onramp_errand *errand);
     /* Must the ledger have a line before this request leaves? */
     bool (*ahead)(const struct onramp_errand *errand);

@@ -8,6 +8,7 @@
 #include "onramp/identity.h"
 #include "onramp/ledger.h"
 #include "onramp/limits.h"
+#include "onramp/links.h"
 #include "onramp/pacer.h"
 #include "onramp/report.h"
 #include "onramp/retry.h"

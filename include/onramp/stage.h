@@ -68,4 +68,32 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_verify(const struct onramp
                                                              struct onramp_stage_summary *summary,
                                                              struct onramp_error *err);
 
+/*
+ * How people get to set their password. By ticket: a link for each user, appended to a file; no mail is sent. By mail:
+ * Auth0 sends each of them a link; needs no token. The observer's confirm_mails is asked before the first.
+ */
+struct onramp_invite_settings {
+    bool by_mail;
+
+    struct onramp_links *links; /* by ticket: where they go */
+    int64_t ttl_seconds;        /* by ticket: how long a link is good for; 0: Auth0's default, five days */
+    const char *result_url;     /* by ticket: where the link leads to afterwards, or NULL */
+    bool mark_verified;         /* by ticket: who follows the link has a verified address */
+
+    const char *app; /* client_id of the application that links lead back to, or NULL */
+
+    uint32_t mails_per_minute; /* by mail: at most, > 0 */
+    bool again; /* by mail: also to those to whom a mail may have gone already, since an answer was lost */
+};
+
+/*
+ * Invite each user once, one way. A lost answer to the request for a link does no harm: the link reached nobody, and
+ * another is made. A lost answer to the request for a mail is recorded as unknown, told, and not asked
+ * for again unless `again` is set.
+ */
+ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_invite(const struct onramp_stage_setup *setup,
+                                                             const struct onramp_invite_settings *settings,
+                                                             struct onramp_stage_summary *summary,
+                                                             struct onramp_error *err);
+
 #endif

@@ -163,3 +163,50 @@ size_t onramp_text_escape(char *out, const char *text, size_t length)
     }
     return used;
 }
+
+static const char *skip_space(const char *p)
+{
+    return p + strspn(p, " \t\r\n");
+}
+
+/* Behind the closing quote of the string that begins at `p`, or NULL. */
+static char *string_end(char *p)
+{
+    for (p++; *p != '\0'; p++) {
+        if (*p == '"')
+            return p + 1;
+        if (*p == '\\' && *++p == '\0')
+            break;
+    }
+    return NULL;
+}
+
+/* Only as much JSON as that needs: what is wrong otherwise, the parser finds afterwards. */
+char *onramp_text_member(char *text, const char *name, size_t *size)
+{
+    int depth = 0;
+    for (char *p = text; *p != '\0';) {
+        if (*p == '{' || *p == '[')
+            depth++;
+        else if (*p == '}' || *p == ']')
+            depth--;
+        if (*p != '"') {
+            p++;
+            continue;
+        }
+        char *end = string_end(p);
+        if (end == NULL)
+            return NULL;
+        size_t length = (size_t)(end - p) - 2;
+        bool is_it = depth == 1 && length == strlen(name) && memcmp(p + 1, name, length) == 0;
+        const char *behind = skip_space(end);
+        if (is_it && *behind == ':') {
+            char *value = end + (skip_space(behind + 1) - end);
+            char *value_end = *value == '"' ? string_end(value) : NULL;
+            *size = value_end != NULL ? (size_t)(value_end - value) - 2 : 0;
+            return value_end != NULL ? value + 1 : NULL;
+        }
+        p = end;
+    }
+    return NULL;
+}

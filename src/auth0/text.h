@@ -27,4 +27,10 @@ void onramp_text_clean(char *out, size_t size, const char *text, size_t length);
 /* The inside of a JSON string, without quotes or NUL. Returns the bytes it takes; NULL `out` only measures. */
 size_t onramp_text_escape(char *out, const char *text, size_t length);
 
+/*
+ * The string that is the value of `name` in the outermost object of a JSON text: where it begins, behind its quote, and
+ * its size, escapes as they stand. NULL if there is none. For secrets, which a parser would copy.
+ */
+char *onramp_text_member(char *text, const char *name, size_t *size);
+
 #endif

@@ -215,56 +215,6 @@ enum onramp_status onramp_token_request(struct onramp_secret **out, const char *
 
 /* ---- its answer ---- */
 
-static const char *skip_space(const char *p)
-{
-    return p + strspn(p, " \t\r\n");
-}
-
-/* Behind the closing quote of the string that begins at `p`, or NULL. */
-static char *string_end(char *p)
-{
-    for (p++; *p != '\0'; p++) {
-        if (*p == '"')
-            return p + 1;
-        if (*p == '\\' && *++p == '\0')
-            break;
-    }
-    return NULL;
-}
-
-/*
- * The string that is the value of `name` in the outermost object: where it begins, and its size. Only as much JSON as
- * that needs: what is wrong otherwise, the parser finds afterwards.
- */
-static char *find_value(char *text, const char *name, size_t *size)
-{
-    int depth = 0;
-    for (char *p = text; *p != '\0';) {
-        if (*p == '{' || *p == '[')
-            depth++;
-        else if (*p == '}' || *p == ']')
-            depth--;
-        if (*p != '"') {
-            p++;
-            continue;
-        }
-        char *end = string_end(p);
-        if (end == NULL)
-            return NULL;
-        size_t length = (size_t)(end - p) - 2;
-        bool is_it = depth == 1 && length == strlen(name) && memcmp(p + 1, name, length) == 0;
-        const char *behind = skip_space(end);
-        if (is_it && *behind == ':') {
-            char *value = end + (skip_space(behind + 1) - end);
-            char *value_end = *value == '"' ? string_end(value) : NULL;
-            *size = value_end != NULL ? (size_t)(value_end - value) - 2 : 0;
-            return value_end != NULL ? value + 1 : NULL;
-        }
-        p = end;
-    }
-    return NULL;
-}
-
 /* Printable ASCII without what JSON would escape: anything else is no token that could be sent in a header. */
 static bool is_token(const char *text, size_t size)
 {
@@ -278,7 +228,7 @@ static bool is_token(const char *text, size_t size)
 static enum onramp_status cut_out(struct onramp_secret **token, struct onramp_secret *answer, struct onramp_error *err)
 {
     size_t size;
-    char *text = find_value(answer->text, "access_token", &size);
+    char *text = onramp_text_member(answer->text, "access_token", &size);
     if (text == NULL || !is_token(text, size))
         return onramp_fail(err, ONRAMP_ENET, "the answer to the token request has no token in it");
     enum onramp_status st = onramp_secret_copy(token, text, size, err);

@@ -16,6 +16,14 @@ const struct command commands[] = {
      "Starts the local tenant, uploads sample users at the tenant's own rate, and compares the ledger with the tenant\n"
      "user by user. Reads neither the environment nor .env.",
      &settings_table, COMMAND_DEMO, cmd_demo},
+    {"invite", "a link or mail to set a password, for each user that LEDGER says was created",
+     "Each user once: run again, it carries on. By ticket, links are appended to a file, for a mail merge of your "
+     "own.\n"
+     "By email, Auth0 sends the mails; how many is told first, and asked for unless --yes. If the answer to a mail's\n"
+     "request is lost, whether it went cannot be known: it is recorded so, and not sent again without --again.\n"
+     "Exit codes: 0 all invited, 1 some refused, skipped or in doubt, 2 usage, 3 refused before the first request,\n"
+     "4 credentials, 5 run the same command again, 130 interrupted.",
+     &settings_table, COMMAND_INVITE, cmd_invite},
     {"verify", "asks the tenant about each user that LEDGER says was created",
      "Asks by user_id, lists who is missing or has left the connection, and writes nothing. Tenant and connection are\n"
      "those of the ledger unless set.\n"

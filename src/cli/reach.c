@@ -113,7 +113,7 @@ static bool on_confirm_mails(void *context, uint64_t mails)
 {
     const struct reach_talk *talk = context;
     char question[100];
-    (void)snprintf(question, sizeof question, "this run makes Auth0 send %llu verification mail%s. Go on? [y/N]",
+    (void)snprintf(question, sizeof question, "this run makes Auth0 send %llu mail%s. Go on? [y/N]",
                    (unsigned long long)mails, mails == 1 ? "" : "s");
     return talk->yes || console_ask(talk->console, question, signals_fd());
 }

@@ -90,8 +90,12 @@ struct settings {
     int verification_mail;        /* enum onramp_verification_mail */
     uint64_t password_length;
     bool dry_run;
+    int invite; /* 0: by ticket, 1: by mail; -1: not given */
+    char *links, *result_url, *app;
+    uint64_t ttl, mails_per_minute;
+    bool mark_verified, again;
     bool no_preflight;
-    bool yes; /* what a command would ask about is confirmed */
+    bool yes;       /* what a command would ask about is confirmed */
     uint64_t users; /* demo: size of the sample */
     bool keep;      /* demo: leave the files behind */
     bool json, quiet, no_progress, log_json;

@@ -208,7 +208,7 @@ int stage_job_run(struct stage_job *job)
     struct onramp_error err = {0};
     struct console_settings talk = reach_console(job->settings);
     console_begin(&job->console, &talk);
-    job->talk.console = &job->console;
+    job->talk = (struct reach_talk){.console = &job->console, .yes = job->settings->yes};
     enum onramp_status st = open_all(job, &err);
     bool opened = st == ONRAMP_OK;
     if (opened)

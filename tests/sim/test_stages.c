@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-static char ledger_path[] = "/tmp/onramp-stages-XXXXXX";
+static char ledger_path[] = "/tmp/onramp-stages-XXXXXX", links_path[] = "/tmp/onramp-stages-XXXXXX";
 
 /* ---- support ---- */
 
@@ -54,14 +54,13 @@ static struct world_setup ordinary(uint64_t seed)
     return setup;
 }
 
+/* Whatever can befall a request, but for a network that delivers twice, against which nothing helps, and tokens. */
 static void make_bad(struct world *w)
 {
     struct world_network *net = &w->setup.network;
-    net->chance[WORLD_REFUSED] = 10000;
-    net->chance[WORLD_LOST] = 10000;
-    net->chance[WORLD_MUTE] = 20000;
-    net->chance[WORLD_TORN] = 20000;
-    net->chance[WORLD_LATE] = net->chance[WORLD_ANSWER_LATE] = 20000;
+    for (int fault = WORLD_FINE + 1; fault < WORLD_FAULTS; fault++)
+        net->chance[fault] = 8000;
+    net->chance[WORLD_TWICE] = net->chance[WORLD_TWICE_LATE] = net->chance[WORLD_EXPIRED] = 0;
     net->stall_max = 60 * ONRAMP_SECOND;
 }
 
@@ -72,9 +71,19 @@ static void show(void *context, enum onramp_level level, const char *line)
                   line);
 }
 
+static uint64_t asked; /* for so many mails */
+static bool refuse;    /* to have them sent */
+
+static bool on_confirm(void *context, uint64_t mails)
+{
+    (void)context;
+    asked = mails;
+    return !refuse;
+}
+
 static struct onramp_observer observer_of(struct world *w)
 {
-    struct onramp_observer observer = {.context = w};
+    struct onramp_observer observer = {.context = w, .confirm_mails = on_confirm};
     if (getenv("ONRAMP_TRACE") != NULL) {
         observer.log = show;
         observer.debug = true;
@@ -101,8 +110,7 @@ static struct onramp_summary upload(struct world *w, uint64_t users, uint64_t se
     world_source_init(&records, users, NULL);
     world_upload_settings(w, &settings, seed);
     struct onramp_ledger *ledger = open_ledger(w);
-    enum onramp_status st =
-        onramp_upload(&settings, &records.source, &w->transport, ledger, &observer, &summary, &err);
+    enum onramp_status st = onramp_upload(&settings, &records.source, &w->transport, ledger, &observer, &summary, &err);
     if (st != ONRAMP_OK && getenv("ONRAMP_TRACE") != NULL)
         print_message("ended with %d: %s\n", (int)st, err.text);
     onramp_ledger_close(ledger);
@@ -114,6 +122,7 @@ static struct onramp_summary upload(struct world *w, uint64_t users, uint64_t se
 static void populate(struct world *w, const struct world_setup *setup, uint64_t users)
 {
     (void)unlink(ledger_path);
+    (void)unlink(links_path);
     world_init(w, setup);
     if (upload(w, users, setup->seed).counts[ONRAMP_CREATED] != users)
         FAIL(setup->seed, "the upload before the stage did not create everybody\n");
@@ -227,16 +236,269 @@ static void verify_says_that_it_could_not_ask(void **state)
     world_clear(&w);
 }
 
+/* ---- invite by ticket ---- */
+
+static uint64_t row_count(void)
+{
+    char line[1000];
+    uint64_t rows = 0;
+    FILE *file = fopen(links_path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_string_equal(line, "email,user_id,url,expires\n");
+    for (; fgets(line, sizeof line, file) != NULL; rows++) {
+        assert_non_null(strstr(line, "@example.com,auth0|"));
+        assert_non_null(strstr(line, ",https://tenant.example/u/reset-password?ticket="));
+    }
+    (void)fclose(file);
+    return rows;
+}
+
+/* Rows for `users` users, one each. */
+static bool links_are_complete(struct world *w, uint64_t users)
+{
+    struct onramp_links *links = NULL;
+    assert_int_equal(onramp_links_open(&links, links_path, NULL, NULL), ONRAMP_OK);
+    bool complete = row_count() == users;
+    for (uint64_t record = 0; record < users; record++) {
+        const char *user_id = json_string_value(json_object_get(account(w, record)->profile, "user_id"));
+        complete = complete && onramp_links_has(links, user_id);
+    }
+    onramp_links_close(links);
+    return complete;
+}
+
+static enum onramp_status invite_by_ticket(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
+                                           struct onramp_error *err)
+{
+    struct onramp_invite_settings settings = {.ttl_seconds = 3600};
+    const struct world *w = setup->transport->self;
+    enum onramp_status st = onramp_links_open(&settings.links, links_path, &w->disk, err);
+    *summary = (struct onramp_stage_summary){.exit = 5};
+    if (st == ONRAMP_OK)
+        st = onramp_invite(setup, &settings, summary, err);
+    onramp_links_close(settings.links);
+    return st;
+}
+
+static void a_link_for_each_user_and_no_mail(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 60);
+    struct onramp_stage_summary summary = run(&w, invite_by_ticket, 2);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_DONE], 60);
+    assert_int_equal(summary.throttled, 0);
+    assert_int_equal(view_of(&w).tickets, 60);
+    assert_int_equal(view_of(&w).mails, 0);
+    assert_true(links_are_complete(&w, 60));
+    summary = run(&w, invite_by_ticket, 3);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.before, 60);
+    assert_int_equal(summary.requests, 0);
+    assert_int_equal(view_of(&w).tickets, 60);
+    world_clear(&w);
+}
+
+static void no_link_is_in_the_ledger(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 10);
+    (void)run(&w, invite_by_ticket, 2);
+    FILE *file = fopen(ledger_path, "r");
+    assert_non_null(file);
+    static char text[1 << 16];
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    assert_non_null(strstr(text, "\"type\":\"invite\""));
+    assert_null(strstr(text, "reset-password"));
+    world_clear(&w);
+}
+
+static void every_user_has_one_link_whatever_the_network_does(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(40);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        populate(&w, &setup, 50);
+        make_bad(&w);
+        struct onramp_stage_summary summary = {.exit = 5};
+        for (int round = 0; round < 20 && summary.exit == 5; round++)
+            summary = run(&w, invite_by_ticket, seed + (uint64_t)round * 1000);
+        if (summary.exit != 0 || !links_are_complete(&w, 50))
+            FAIL(seed, "exit %d: %s\n", summary.exit, summary.reason);
+        world_clear(&w);
+    }
+}
+
+static void every_user_has_one_link_whenever_the_process_dies(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(60);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        populate(&w, &setup, 30);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        w.setup.network.chance[WORLD_MUTE] = 30000;
+        for (int deaths = 0; deaths < 6; deaths++) {
+            world_reboot(&w);
+            w.die_after = 1 + onramp_rng_below(&rng, 120);
+            (void)run(&w, invite_by_ticket, seed * 100 + (uint64_t)deaths);
+        }
+        world_reboot(&w);
+        struct onramp_stage_summary summary = {.exit = 5};
+        for (int round = 0; round < 20 && summary.exit == 5; round++)
+            summary = run(&w, invite_by_ticket, seed * 100 + 50 + (uint64_t)round);
+        if (summary.exit != 0 || !links_are_complete(&w, 30))
+            FAIL(seed, "exit %d: %s\n", summary.exit, summary.reason);
+        world_clear(&w);
+    }
+}
+
+/* ---- invite by mail ---- */
+
+static struct {
+    uint64_t mails[100]; /* requests for one that arrived, by record */
+    onramp_time last_at;
+    onramp_span closest;
+    const struct world *world;
+} post;
+
+static void watch_post(void *context, const struct onramp_tenant_request *request)
+{
+    (void)context;
+    const char *email = request->body != NULL ? strstr(request->body, "\"email\":\"u") : NULL;
+    if (strcmp(request->path, "/dbconnections/change_password") != 0 || email == NULL)
+        return;
+    post.mails[strtoull(email + strlen("\"email\":\"u"), NULL, 10)]++;
+    if (post.last_at > 0 && post.world->now - post.last_at < post.closest)
+        post.closest = post.world->now - post.last_at;
+    post.last_at = post.world->now;
+}
+
+static void open_post(struct world *w)
+{
+    memset(&post, 0, sizeof post);
+    post.world = w;
+    post.closest = ONRAMP_NEVER;
+    w->watch = watch_post;
+}
+
+static uint64_t most_mails(void)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < sizeof post.mails / sizeof post.mails[0]; i++)
+        most = post.mails[i] > most ? post.mails[i] : most;
+    return most;
+}
+
+static enum onramp_status invite_by_mail(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
+                                         struct onramp_error *err)
+{
+    const struct onramp_invite_settings settings = {.by_mail = true, .mails_per_minute = 10};
+    return onramp_invite(setup, &settings, summary, err);
+}
+
+static enum onramp_status mail_again(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
+                                     struct onramp_error *err)
+{
+    const struct onramp_invite_settings settings = {.by_mail = true, .mails_per_minute = 10, .again = true};
+    return onramp_invite(setup, &settings, summary, err);
+}
+
+static void a_mail_for_each_user_at_the_providers_pace(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 40);
+    open_post(&w);
+    struct onramp_stage_summary summary = run(&w, invite_by_mail, 2);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_DONE], 40);
+    assert_int_equal(view_of(&w).mails, 40);
+    assert_int_equal(most_mails(), 1);
+    assert_true(post.closest > 5500 * ONRAMP_MILLISECOND);
+    assert_true(summary.seconds < 39 * 6 + 10);
+    summary = run(&w, invite_by_mail, 3);
+    assert_int_equal(summary.before, 40);
+    assert_int_equal(view_of(&w).mails, 40);
+    world_clear(&w);
+}
+
+static void nothing_is_mailed_unless_that_is_wanted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 40);
+    long size = ledger_size();
+    refuse = true;
+    struct onramp_stage_summary summary = run(&w, invite_by_mail, 2);
+    refuse = false;
+    assert_int_equal(summary.exit, 2);
+    assert_int_equal(asked, 40);
+    assert_int_equal(view_of(&w).mails, 0);
+    assert_int_equal(ledger_size(), size);
+    world_clear(&w);
+}
+
+static void nobody_is_mailed_twice_whatever_happens(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(40);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        populate(&w, &setup, 30);
+        open_post(&w);
+        make_bad(&w);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        for (int deaths = 0; deaths < 4; deaths++) {
+            world_reboot(&w);
+            w.die_after = 1 + onramp_rng_below(&rng, 60);
+            (void)run(&w, invite_by_mail, seed * 100 + (uint64_t)deaths);
+        }
+        world_reboot(&w);
+        struct onramp_stage_summary summary = {.exit = 5};
+        for (int round = 0; round < 20 && summary.exit == 5; round++)
+            summary = run(&w, invite_by_mail, seed * 100 + 50 + (uint64_t)round);
+        world_settle(&w);
+        uint64_t doubtful = summary.counts[ONRAMP_RESULT_SKIPPED] + summary.counts[ONRAMP_RESULT_UNKNOWN];
+        uint64_t done = summary.before + summary.counts[ONRAMP_RESULT_DONE], none = 0;
+        for (size_t i = 0; i < 30; i++)
+            none += post.mails[i] == 0 ? 1 : 0;
+        if (most_mails() != 1 || done + doubtful != 30 || none > doubtful || summary.exit != (doubtful > 0 ? 1 : 0))
+            FAIL(seed, "exit %d, %llu done, %llu in doubt, %llu never arrived: %s\n", summary.exit,
+                 (unsigned long long)done, (unsigned long long)doubtful, (unsigned long long)none, summary.reason);
+        w.setup.network = setup.network;
+        summary = run(&w, mail_again, seed * 100 + 99);
+        if (summary.exit != 0 || summary.counts[ONRAMP_RESULT_DONE] != doubtful || most_mails() > 2)
+            FAIL(seed, "again: exit %d: %s\n", summary.exit, summary.reason);
+        world_clear(&w);
+    }
+}
+
 static int make_path(void **state)
 {
     (void)state;
-    int fd = mkstemp(ledger_path);
-    return fd >= 0 ? close(fd) : -1;
+    int ledger = mkstemp(ledger_path), links = mkstemp(links_path);
+    return ledger >= 0 && links >= 0 && close(ledger) == 0 ? close(links) : -1;
 }
 
 static int remove_path(void **state)
 {
     (void)state;
+    (void)unlink(links_path);
     return unlink(ledger_path);
 }
 
@@ -246,6 +508,13 @@ int main(void)
         cmocka_unit_test(verify_tells_who_is_missing_and_who_has_left_the_connection),
         cmocka_unit_test(verify_finds_everybody_on_a_bad_network),
         cmocka_unit_test(verify_says_that_it_could_not_ask),
+        cmocka_unit_test(a_link_for_each_user_and_no_mail),
+        cmocka_unit_test(no_link_is_in_the_ledger),
+        cmocka_unit_test(every_user_has_one_link_whatever_the_network_does),
+        cmocka_unit_test(every_user_has_one_link_whenever_the_process_dies),
+        cmocka_unit_test(a_mail_for_each_user_at_the_providers_pace),
+        cmocka_unit_test(nothing_is_mailed_unless_that_is_wanted),
+        cmocka_unit_test(nobody_is_mailed_twice_whatever_happens),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }

@@ -296,6 +296,8 @@ static void act(struct world *w, struct flight *f)
                                             .host = HOST,
                                             .body = f->body,
                                             .body_size = f->body_size};
+    if (w->watch != NULL)
+        w->watch(w->watch_context, &request);
     onramp_tenant_handle(w->tenant, &request, w->now, &f->response);
     if (f->fault == WORLD_BAD_GATEWAY)
         answer_with(&f->response, 502, false, "", "Bad Gateway");

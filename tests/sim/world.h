@@ -90,6 +90,11 @@ struct world {
     onramp_span way;
 
     uint64_t requests, creates_sent;
+
+    /* Sees each request as it arrives at the tenant; or NULL. */
+    void (*watch)(void *context, const struct onramp_tenant_request *request);
+    void *watch_context;
+
     uint64_t deeds;     /* appends, syncs and sends so far */
     uint64_t die_after; /* after so many deeds the process is dead: nothing more leaves or is written; 0: never */
     uint64_t fail_at;   /* this deed fails, if it is one of the disk's; 0: never */
