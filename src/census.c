@@ -4,6 +4,7 @@
 #include "census.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool onramp_census_duplicate(const struct onramp_census *census, const struct onramp_identity *identity,
@@ -106,8 +107,44 @@ enum onramp_status onramp_census_take(struct onramp_census *out, const struct on
     }
 }
 
+static bool is_in_doubt(const struct onramp_ledger_entry *entry)
+{
+    return entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
+}
+
+static bool count_doubt(void *context, const struct onramp_ledger_entry *entry)
+{
+    *(size_t *)context += is_in_doubt(entry) ? 1 : 0;
+    return true;
+}
+
+static bool add_stray(void *context, const struct onramp_ledger_entry *entry)
+{
+    struct onramp_census *census = context;
+    char key[ONRAMP_IDENTITY_KEY_MAX];
+    if (is_in_doubt(entry) && onramp_identity_primary(&entry->identity, key) &&
+        json_object_get(census->seen, key) == NULL)
+        census->strays[census->stray_count++] = entry;
+    return true;
+}
+
+enum onramp_status onramp_census_find_strays(struct onramp_census *census, const struct onramp_ledger *ledger,
+                                             struct onramp_error *err)
+{
+    size_t most = 0;
+    onramp_ledger_each(ledger, count_doubt, &most);
+    census->strays = calloc(most > 0 ? most : 1, sizeof *census->strays);
+    if (census->strays == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    onramp_ledger_each(ledger, add_stray, census);
+    return ONRAMP_OK;
+}
+
 void onramp_census_clear(struct onramp_census *census)
 {
+    free((void *)census->strays);
+    census->strays = NULL;
+    census->stray_count = 0;
     json_decref(census->seen);
     census->seen = NULL;
 }

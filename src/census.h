@@ -17,7 +17,9 @@ struct onramp_census {
     uint64_t sendable; /* the rest */
     uint64_t mails;    /* of the sendable: so many make Auth0 send a verification mail */
     uint32_t dropped;  /* read-only properties that some record had; see onramp_user_dropped_name() */
-    void *seen;        /* identifier's key → ordinal of the record that holds it */
+    const struct onramp_ledger_entry **strays; /* left in doubt by earlier runs, and no longer in the file */
+    size_t stray_count;
+    void *seen; /* identifier's key → ordinal of the record that holds it */
 };
 
 /*
@@ -29,6 +31,10 @@ ONRAMP_NODISCARD enum onramp_status onramp_census_take(struct onramp_census *out
                                                        const struct onramp_user_rules *rules, uint64_t max_users,
                                                        const struct onramp_ledger *ledger, const char *digest,
                                                        struct onramp_error *err);
+/* Fill in the strays, once the file has been counted. ONRAMP_ENOMEM. */
+ONRAMP_NODISCARD enum onramp_status onramp_census_find_strays(struct onramp_census *census,
+                                                              const struct onramp_ledger *ledger,
+                                                              struct onramp_error *err);
 void onramp_census_clear(struct onramp_census *census);
 
 /* Is it settled, and still so? What was rejected is judged anew once the file was edited. `entry` may be NULL. */

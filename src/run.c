@@ -85,8 +85,10 @@ static enum onramp_status count_records(struct onramp_run *r, const char *digest
     onramp_census_clear(&r->census);
     enum onramp_status st =
         onramp_census_take(&r->census, r->source, &r->rules, r->settings->max_users, r->ledger, digest, r->err);
+    if (st == ONRAMP_OK && r->ledger != NULL)
+        st = onramp_census_find_strays(&r->census, r->ledger, r->err);
     r->summary->records = r->census.records;
-    r->to_feed = r->census.sendable;
+    r->to_feed = r->census.sendable + r->census.stray_count;
     return st;
 }
 
@@ -144,7 +146,7 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
     }
     if (st == ONRAMP_OK && r->census.settled > 0)
         st = count_again(r);
-    if (st == ONRAMP_OK && r->census.sendable > 0 && !r->settings->dry_run)
+    if (st == ONRAMP_OK && r->to_feed > 0 && !r->settings->dry_run)
         st = meet_tenant(r);
     if (st == ONRAMP_OK && !r->settings->dry_run)
         st = confirm_mails(r);

@@ -20,6 +20,7 @@ struct onramp_job {
     uint32_t failures;         /* of this run: creates that failed in passing */
     uint32_t ask_failures;     /* the same of look-ups */
     bool sent;                 /* in this run */
+    bool stray;                /* the file no longer has it: it is asked about, and never sent */
     bool asking;               /* its next or present request is a look-up */
     bool lost;                 /* an attempt may have been acted on: ask before anything else */
     bool doubtful;             /* one was, at some time: "exists" may be our own doing */
@@ -41,8 +42,10 @@ struct onramp_run {
     struct onramp_census census;
     struct onramp_user_rules rules;
     struct onramp_job *jobs; /* as many as the engine has numbers for */
-    uint64_t to_feed;        /* sendable records not yet read in the second pass */
-    uint64_t before;         /* settled by earlier runs */
+    uint64_t to_feed;        /* strays, and sendable records not yet read in the second pass */
+    size_t strays_fed;
+    uint64_t strays[ONRAMP_OUTCOMES]; /* what became of them; the summary counts records of the file alone */
+    uint64_t before;                  /* settled by earlier runs */
 };
 
 /* Make what a run needs. `ops` are upload.c's. Clear it whatever the status. */

@@ -45,8 +45,12 @@ static void record_outcome(struct onramp_run *r, const struct onramp_job *job, e
         .correlation_id = job->correlation[0] != '\0' ? job->correlation : NULL,
         .adopted = adopted,
     };
-    r->summary->counts[outcome]++;
-    r->summary->adopted += adopted ? 1 : 0;
+    if (job->stray) {
+        r->strays[outcome]++;
+    } else {
+        r->summary->counts[outcome]++;
+        r->summary->adopted += adopted ? 1 : 0;
+    }
     ledger_result(r, onramp_ledger_outcome(r->ledger, &line, r->err));
 }
 
@@ -188,6 +192,24 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
     onramp_scheduler_add(r->engine.scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
+/* A user whom earlier runs left in doubt, and whose record was taken out of the file, or spoiled. Where nothing can be
+ * asked it stays as it is. */
+static void start_stray(struct onramp_run *r)
+{
+    const struct onramp_ledger_entry *entry = r->census.strays[r->strays_fed++];
+    onramp_scheduler_expect(r->engine.scheduler, --r->to_feed);
+    uint32_t id = free_job(r);
+    struct onramp_job *job = &r->jobs[id];
+    *job = (struct onramp_job){.held = true, .stray = true, .ordinal = entry->record};
+    job->user.identity = entry->identity; /* the ledger's strings, until the outcome is written */
+    inherit(job, entry);
+    job->asking = can_ask(r, job);
+    if (job->asking)
+        onramp_scheduler_add(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+    else
+        onramp_job_forget(job);
+}
+
 static void count_settled(struct onramp_run *r, const struct onramp_ledger_entry *entry)
 {
     r->summary->counts[entry->outcome]++;
@@ -225,10 +247,14 @@ static enum onramp_status admit_record(struct onramp_run *r, const struct onramp
     return st;
 }
 
-/* One record further; false at the end of the file. */
+/* Strays first, then one record further; false at the end of the file. */
 static bool admit(void *self)
 {
     struct onramp_run *r = self;
+    if (r->strays_fed < r->census.stray_count && !r->settings->dry_run) {
+        start_stray(r);
+        return true;
+    }
     struct onramp_record record;
     bool end = false;
     enum onramp_status st = r->source->ops->next(r->source->self, &record, &end, r->err);
@@ -462,7 +488,9 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
     job->lost = job->asking = false;
     job->tenant_date = job->asked_date; /* who appears from here on was not there before */
     prefer_given_id(job);
-    if (job->failures >= r->settings->target.max_attempts)
+    if (job->stray)
+        settle(r, id, ONRAMP_FAILED, NULL, false);
+    else if (job->failures >= r->settings->target.max_attempts)
         abandon(r, id, ONRAMP_FAILED);
     else
         onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
@@ -590,6 +618,16 @@ static void settle_rest(struct onramp_run *r)
     }
 }
 
+static void tell_strays(const struct onramp_run *r)
+{
+    if (r->strays_fed > 0)
+        onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN,
+                           "%zu users whom earlier runs left in doubt are not in the file any more: %llu are there and "
+                           "ours, %llu are somebody else's, %llu are not there",
+                           r->strays_fed, (unsigned long long)r->strays[ONRAMP_CREATED],
+                           (unsigned long long)r->strays[ONRAMP_EXISTS], (unsigned long long)r->strays[ONRAMP_FAILED]);
+}
+
 static void report(void *self)
 {
     onramp_run_report(self);
@@ -618,6 +656,7 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
     onramp_engine_run(&r.engine);
     admit_rest(&r);
     settle_rest(&r);
+    tell_strays(&r);
     st = onramp_run_end(&r);
     onramp_run_clear(&r);
     return st;

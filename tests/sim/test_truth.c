@@ -283,6 +283,39 @@ static void each_attempt_in_doubt_is_asked_about_by_its_own_id(void **state)
     end(&t);
 }
 
+static const char *ann_spoiled(uint64_t ordinal)
+{
+    (void)ordinal;
+    return "{\"email\":\"ann@example.com\",\"nickname\":7}";
+}
+
+/* Taken out of the file, or not a user any more: what an earlier run left open is asked about all the same. */
+static void who_left_the_file_is_asked_about_and_never_sent(void **state)
+{
+    (void)state;
+    for (int spoiled = 0; spoiled <= 1; spoiled++)
+        for (int arrived = 0; arrived <= 1; arrived++) {
+            struct trial t;
+            struct world_setup setup = ordinary(1);
+            setup.plan[0].request = FIRST_CREATE;
+            setup.plan[0].fault = arrived ? WORLD_MUTE : WORLD_LOST;
+            begin(&t, &setup, 1, ann);
+            run_and_die(&t, CREATE_SENT);
+            world_source_init(&t.records, (uint64_t)spoiled, ann_spoiled);
+            struct onramp_summary summary = run(&t);
+            assert_int_equal(summary.exit, spoiled);
+            assert_int_equal(summary.counts[ONRAMP_INVALID], spoiled);
+            assert_int_equal(summary.counts[ONRAMP_CREATED] + summary.counts[ONRAMP_FAILED], 0);
+            assert_int_equal(t.w.creates_sent, 1);
+            world_source_init(&t.records, 1, ann);
+            summary = run(&t); /* back in the file */
+            assert_int_equal(summary.exit, 0);
+            assert_int_equal(t.w.creates_sent, arrived ? 1 : 2);
+            assert_int_equal(disagreements(&t), 0);
+            end(&t);
+        }
+}
+
 /* What the connection does with ids, and what the token may see of that. */
 static const struct {
     const char *options, *scopes;
@@ -666,6 +699,7 @@ int main(void)
         cmocka_unit_test(a_409_without_a_doubt_is_asked_about_only_where_that_is_allowed),
         cmocka_unit_test(an_edited_file_finds_what_its_former_self_has_created),
         cmocka_unit_test(each_attempt_in_doubt_is_asked_about_by_its_own_id),
+        cmocka_unit_test(who_left_the_file_is_asked_about_and_never_sent),
         cmocka_unit_test(a_lost_answer_is_settled_by_the_evidence_that_the_connection_allows),
         cmocka_unit_test(who_appears_days_after_a_crash_is_not_taken_for_ours),
         cmocka_unit_test(users_without_an_address_are_asked_about_by_id),
