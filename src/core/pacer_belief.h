@@ -106,4 +106,10 @@ bool onramp_belief_rates(const struct onramp_belief *b, onramp_span window, int6
 int64_t onramp_belief_rate(const struct onramp_belief *b, onramp_time now);
 void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_t *low, int64_t *high);
 
+/* Between pacer_takes.c and pacer_belief.c: cut the guesses by what was proven; grow them although nothing was;
+ * mark what is overdue on the wire and may not have arrived. */
+void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *proof, onramp_time now);
+void onramp_belief_roll(struct onramp_belief *b, onramp_time to);
+void onramp_belief_mark_overdue(struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
+
 #endif
