@@ -96,4 +96,19 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_invite(const struct onramp
                                                              struct onramp_stage_summary *summary,
                                                              struct onramp_error *err);
 
+struct onramp_undo_settings {
+    bool deletes;      /* false: only ask, and tell what would be done; nothing is written */
+    bool even_if_used; /* also users that have logged in */
+};
+
+/*
+ * Delete the users that the ledger proves to be of its own making, unless they have logged in since or have left the
+ * connection. A user that is deleted, or found to be gone (MISSING), counts as never sent: the next upload creates it
+ * again.
+ */
+ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_undo(const struct onramp_stage_setup *setup,
+                                                           const struct onramp_undo_settings *settings,
+                                                           struct onramp_stage_summary *summary,
+                                                           struct onramp_error *err);
+
 #endif

@@ -29,6 +29,12 @@ const struct command commands[] = {
      "those of the ledger unless set.\n"
      "Exit codes: 0 all there, 1 some missing, 2 usage, 4 credentials, 5 some could not be asked about.",
      &settings_table, COMMAND_VERIFY, cmd_verify},
+    {"undo", "deletes the users that LEDGER proves to be of its own making; shows them unless --yes",
+     "Asks about each user first. Whoever has logged in since, or has left the connection, is kept and listed. Run\n"
+     "again, it carries on. A deleted user counts as never sent: upload of the same file creates it again.\n"
+     "Exit codes: 0 all deleted or gone, or could be, 1 some kept, 2 usage, 4 credentials, 5 run the same command\n"
+     "again, 130 interrupted.",
+     &settings_table, COMMAND_UNDO, cmd_undo},
     {"report", "what happened, from the ledger: counts, causes and what to do about them, times, runs",
      "Reads the ledger only, and can do so while a run is writing it. Causes are messages without their variable\n"
      "parts, so that nobody's name is in the text or in --json; --csv has a row for each record, with names.\n"

@@ -93,7 +93,7 @@ struct settings {
     int invite; /* 0: by ticket, 1: by mail; -1: not given */
     char *links, *result_url, *app;
     uint64_t ttl, mails_per_minute;
-    bool mark_verified, again;
+    bool mark_verified, again, even_if_used;
     bool no_preflight;
     bool yes;       /* what a command would ask about is confirmed */
     uint64_t users; /* demo: size of the sample */

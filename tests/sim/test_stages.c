@@ -488,6 +488,162 @@ static void nobody_is_mailed_twice_whatever_happens(void **state)
     }
 }
 
+/* ---- undo ---- */
+
+static enum onramp_status show_undo(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
+                                    struct onramp_error *err)
+{
+    return onramp_undo(setup, &(struct onramp_undo_settings){.deletes = false}, summary, err);
+}
+
+static enum onramp_status undo(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
+                               struct onramp_error *err)
+{
+    return onramp_undo(setup, &(struct onramp_undo_settings){.deletes = true}, summary, err);
+}
+
+static enum onramp_status undo_even_if_used(const struct onramp_stage_setup *setup,
+                                            struct onramp_stage_summary *summary, struct onramp_error *err)
+{
+    return onramp_undo(setup, &(struct onramp_undo_settings){.deletes = true, .even_if_used = true}, summary, err);
+}
+
+/* Somebody logs in. */
+static void log_in(struct world *w, uint64_t record)
+{
+    (void)json_object_set_new(account(w, record)->profile, "logins_count", json_integer(1));
+    (void)json_object_set_new(account(w, record)->profile, "last_login", json_string("2026-09-21T12:00:00.000Z"));
+}
+
+static void undo_shows_what_it_would_do_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 40);
+    log_in(&w, 3);
+    onramp_directory_remove(&w.tenant->directory, account(&w, 9));
+    long size = ledger_size();
+    struct onramp_stage_summary summary = run(&w, show_undo, 2);
+    assert_int_equal(summary.exit, 1);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_DONE], 38);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_KEPT], 1);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_MISSING], 1);
+    assert_int_equal(view_of(&w).deleted, 0);
+    assert_int_equal(ledger_size(), size);
+    world_clear(&w);
+}
+
+/* The first five addresses are somebody else's users. */
+static void take_addresses(struct world *w)
+{
+    (void)upload(w, 5, 77);
+    (void)unlink(ledger_path);
+}
+
+static void undo_deletes_only_its_own_and_only_the_unused(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    (void)unlink(ledger_path);
+    world_init(&w, &setup);
+    take_addresses(&w);
+    assert_int_equal(upload(&w, 40, 1).counts[ONRAMP_EXISTS], 5);
+    log_in(&w, 10);
+    log_in(&w, 11);
+    struct onramp_stage_summary summary = run(&w, undo, 2);
+    assert_int_equal(summary.exit, 1);
+    assert_int_equal(summary.users, 35);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_DONE], 33);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_KEPT], 2);
+    assert_int_equal(summary.throttled, 0);
+    assert_int_equal(view_of(&w).users, 7);
+    assert_non_null(account(&w, 4));
+    assert_non_null(account(&w, 10));
+    summary = run(&w, undo_even_if_used, 3);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_DONE], 2);
+    assert_int_equal(view_of(&w).users, 5);
+    world_clear(&w);
+}
+
+static void an_upload_after_undo_creates_them_again(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 40);
+    log_in(&w, 10);
+    (void)run(&w, undo, 2);
+    assert_int_equal(view_of(&w).users, 1);
+    struct onramp_summary summary = upload(&w, 40, 3);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.counts[ONRAMP_CREATED], 40);
+    assert_int_equal(view_of(&w).users, 40);
+    assert_int_equal(view_of(&w).created, 79);
+    world_source_init(&records, 40, NULL);
+    assert_int_equal(world_disagreements(&w, &records, ledger_path, NULL), 0);
+    world_clear(&w);
+}
+
+static void undo_carries_on_after_deaths_on_a_bad_network(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(40);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        populate(&w, &setup, 30);
+        make_bad(&w);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        for (int deaths = 0; deaths < 4; deaths++) {
+            world_reboot(&w);
+            w.die_after = 1 + onramp_rng_below(&rng, 100);
+            (void)run(&w, undo, seed * 100 + (uint64_t)deaths);
+        }
+        world_reboot(&w);
+        struct onramp_stage_summary summary = {.exit = 5};
+        for (int round = 0; round < 20 && summary.exit == 5; round++)
+            summary = run(&w, undo, seed * 100 + 50 + (uint64_t)round);
+        if (summary.exit != 0 || view_of(&w).users != 0)
+            FAIL(seed, "exit %d, %llu users left: %s\n", summary.exit, (unsigned long long)view_of(&w).users,
+                 summary.reason);
+        world_clear(&w);
+    }
+}
+
+static void an_upload_after_an_undo_that_died_agrees_with_the_tenant(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(60);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed);
+        populate(&w, &setup, 30);
+        w.setup.network.chance[WORLD_MUTE] = 30000;
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        w.die_after = w.deeds + 1 + onramp_rng_below(&rng, 150);
+        (void)run(&w, undo, seed * 100);
+        world_reboot(&w);
+        world_settle(&w);
+        struct onramp_summary summary = {.exit = 5};
+        for (int round = 0; round < 20 && summary.exit == 5; round++)
+            summary = upload(&w, 30, seed * 100 + 50 + (uint64_t)round);
+        world_source_init(&records, 30, NULL);
+        if (summary.exit != 0 || summary.counts[ONRAMP_CREATED] != 30 || view_of(&w).users != 30 ||
+            world_disagreements(&w, &records, ledger_path, NULL) > 0)
+            FAIL(seed, "exit %d, created %llu of 30, the tenant has %llu: %s\n", summary.exit,
+                 (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)view_of(&w).users,
+                 summary.reason);
+        world_clear(&w);
+    }
+}
+
 static int make_path(void **state)
 {
     (void)state;
@@ -515,6 +671,11 @@ int main(void)
         cmocka_unit_test(a_mail_for_each_user_at_the_providers_pace),
         cmocka_unit_test(nothing_is_mailed_unless_that_is_wanted),
         cmocka_unit_test(nobody_is_mailed_twice_whatever_happens),
+        cmocka_unit_test(undo_shows_what_it_would_do_and_changes_nothing),
+        cmocka_unit_test(undo_deletes_only_its_own_and_only_the_unused),
+        cmocka_unit_test(an_upload_after_undo_creates_them_again),
+        cmocka_unit_test(undo_carries_on_after_deaths_on_a_bad_network),
+        cmocka_unit_test(an_upload_after_an_undo_that_died_agrees_with_the_tenant),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }
