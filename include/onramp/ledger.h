@@ -73,6 +73,10 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_open(struct onramp_
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_read(struct onramp_ledger **out, const char *path,
                                                                   struct onramp_error *err);
 
+/* One that is in memory only, for rehearsals: everything is as with a file, and nothing is kept. ONRAMP_ENOMEM. */
+ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_in_memory(struct onramp_ledger **out,
+                                                                       struct onramp_error *err);
+
 ONRAMP_API void onramp_ledger_close(struct onramp_ledger *ledger); /* NULL is fine */
 
 /* Bytes of a damaged end that open cut off, or read passed over; 0 if it was whole. */

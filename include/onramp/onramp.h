@@ -10,6 +10,7 @@
 #include "onramp/limits.h"
 #include "onramp/links.h"
 #include "onramp/pacer.h"
+#include "onramp/plan.h"
 #include "onramp/report.h"
 #include "onramp/retry.h"
 #include "onramp/scheduler.h"

@@ -35,6 +35,12 @@ const struct command commands[] = {
      "Exit codes: 0 all deleted or gone, or could be, 1 some kept, 2 usage, 4 credentials, 5 run the same command\n"
      "again, 130 interrupted.",
      &settings_table, COMMAND_UNDO, cmd_undo},
+    {"plan", "how long an upload of FILE will take, and what it will cause; sends nothing",
+     "The upload itself, in virtual time, into a model of the tenant: of a plan's limits (--tier), of those that\n"
+     "former runs have seen (--ledger), or of a tenant that allows whatever --rate does. Without any of these, a\n"
+     "table of every plan. Not in it: connecting, lost answers, other traffic on the tenant.\n"
+     "Exit codes: 0 every record can be sent, 1 some are invalid or duplicate, 2 usage, 3 FILE cannot be used.",
+     &settings_table, COMMAND_PLAN, cmd_plan},
     {"report", "what happened, from the ledger: counts, causes and what to do about them, times, runs",
      "Reads the ledger only, and can do so while a run is writing it. Causes are messages without their variable\n"
      "parts, so that nobody's name is in the text or in --json; --csv has a row for each record, with names.\n"

@@ -35,6 +35,7 @@ int cmd_tenant(void *values);
 int cmd_verify(void *values);
 int cmd_invite(void *values);
 int cmd_undo(void *values);
+int cmd_plan(void *values);
 int cmd_report(void *values);
 int cmd_retry(void *values);
 /* Rows of commands that have a table of their own, in cmd_NAME.c. */

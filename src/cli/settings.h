@@ -68,7 +68,8 @@ enum command_bit {
     COMMAND_DEMO = 1U << 1,
     COMMAND_VERIFY = 1U << 2,
     COMMAND_UNDO = 1U << 3,
-    COMMAND_INVITE = 1U << 4
+    COMMAND_INVITE = 1U << 4,
+    COMMAND_PLAN = 1U << 12
 };
 
 struct settings {
@@ -95,9 +96,11 @@ struct settings {
     uint64_t ttl, mails_per_minute;
     bool mark_verified, again, even_if_used;
     bool no_preflight;
-    bool yes;       /* what a command would ask about is confirmed */
-    uint64_t users; /* demo: size of the sample */
-    bool keep;      /* demo: leave the files behind */
+    bool yes;            /* what a command would ask about is confirmed */
+    uint64_t users;      /* demo: size of the sample */
+    bool keep;           /* demo: leave the files behind */
+    bool all_tiers;      /* plan: a table of every plan */
+    uint64_t round_trip; /* plan: ms */
     bool json, quiet, no_progress, log_json;
     int log_level; /* enum onramp_level */
     char *env_file;

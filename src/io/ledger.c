@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 struct onramp_ledger {
-    int fd; /* -1 once replayed, for one that is only read */
+    int fd; /* -1 once replayed, for one that is only read, and for one in memory */
+    bool in_memory;
     char *path;
     struct onramp_disk disk;
     struct onramp_state *state;
@@ -167,6 +168,40 @@ enum onramp_status onramp_ledger_read(struct onramp_ledger **out, const char *pa
     return open_ledger(out, path, false, NULL, err);
 }
 
+static int append_nowhere(void *self, int fd, const char *bytes, size_t size)
+{
+    (void)self;
+    (void)fd;
+    (void)bytes;
+    (void)size;
+    return 0;
+}
+
+static int sync_nowhere(void *self, int fd)
+{
+    (void)self;
+    (void)fd;
+    return 0;
+}
+
+enum onramp_status onramp_ledger_in_memory(struct onramp_ledger **out, struct onramp_error *err)
+{
+    struct onramp_ledger *ledger = calloc(1, sizeof *ledger);
+    if (ledger == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
+    ledger->fd = -1;
+    ledger->in_memory = true;
+    ledger->disk = (struct onramp_disk){.append = append_nowhere, .sync = sync_nowhere};
+    ledger->path = strdup("in memory");
+    enum onramp_status st = ledger->path != NULL ? onramp_state_new(&ledger->state, err)
+                                                 : onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
+    if (st == ONRAMP_OK)
+        *out = ledger;
+    else
+        onramp_ledger_close(ledger);
+    return st;
+}
+
 void onramp_ledger_close(struct onramp_ledger *ledger)
 {
     if (ledger == NULL)
@@ -229,7 +264,7 @@ static struct body body_of(const char *type)
 /* Of a line between begin and close. A ledger that broke, in begin maybe, must be able to say so. */
 static struct body body_of_run(const struct onramp_ledger *ledger, const char *type)
 {
-    assert(ledger->fd >= 0);
+    assert(ledger->fd >= 0 || ledger->in_memory);
     assert(ledger->running || ledger->broken.status != ONRAMP_OK);
     struct body body = body_of(type);
     add(&body, "run", json_string(onramp_state_run(ledger->state)));
@@ -304,12 +339,12 @@ static enum onramp_status write_line(struct onramp_ledger *ledger, struct body *
 
 enum onramp_status onramp_ledger_sync(struct onramp_ledger *ledger, struct onramp_error *err)
 {
-    assert(ledger->fd >= 0); /* not one that is only read */
+    assert(ledger->fd >= 0 || ledger->in_memory); /* not one that is only read */
     if (ledger->broken.status != ONRAMP_OK)
         return break_off(ledger, err);
     if (ledger->synced == ledger->size)
         return ONRAMP_OK;
-    if (!onramp_disk_is_at(ledger->fd, ledger->path)) {
+    if (!ledger->in_memory && !onramp_disk_is_at(ledger->fd, ledger->path)) {
         (void)onramp_fail(&ledger->broken, ONRAMP_EIO, "ledger '%s' was removed or replaced while in use",
                           ledger->path);
         return break_off(ledger, err);
@@ -330,7 +365,7 @@ enum onramp_status onramp_ledger_match(const struct onramp_ledger *ledger, const
 enum onramp_status onramp_ledger_begin(struct onramp_ledger *ledger, const struct onramp_ledger_run *run,
                                        struct onramp_error *err)
 {
-    assert(ledger->fd >= 0); /* not one that is only read */
+    assert(ledger->fd >= 0 || ledger->in_memory); /* not one that is only read */
     assert(run->run != NULL && run->input_path != NULL && run->input_sha256 != NULL);
     assert(run->domain != NULL && run->connection != NULL);
     enum onramp_status st = onramp_ledger_match(ledger, run, err);

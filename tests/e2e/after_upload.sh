@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# After an upload that did not go well: the report says why, retry writes out what is left, and that, edited, goes well.
+# After an upload that did not go well: the report says why, retry writes out what is left, and that, edited, goes well. And a plan, before and after.
 set -eu
 command -v jq >/dev/null || exit 77
 : "${ONRAMP_BINARY:?}"
@@ -12,7 +12,7 @@ finish() {
 }
 trap finish EXIT
 cd "$directory"
-unset AUTH0_DOMAIN AUTH0_MNG_TOKEN BULK_USER_FILE ONRAMP_LEDGER https_proxy HTTPS_PROXY
+unset AUTH0_DOMAIN AUTH0_MNG_TOKEN BULK_USER_FILE ONRAMP_LEDGER ONRAMP_TIER https_proxy HTTPS_PROXY
 
 fail() {
     echo "after_upload: $*"
@@ -65,6 +65,37 @@ onramp 2 report users.json
 says err 'is not an onramp ledger'
 onramp 2 report
 says err 'no ledger: give one'
+
+# The limits that this run has learned are enough for a plan. Nothing is sent: the tenant is not even named.
+onramp 1 plan users.json --ledger "$ledger" --json
+jq -e '.records == 6 and .to_send == 2 and .invalid == 3 and .duplicate == 1 and .mails == 0
+       and .plans[0].tenant == "seen" and .plans[0].limit.burst == 50 and .plans[0].seconds > 0.4
+       and (.plans[0].course | last | .created) >= 1' out >json.out || fail "plan --ledger: $(cat out)"
+onramp 1 plan users.json --verification-mail yes
+says out '6 records of users.json: 2 to send, 3 invalid, 1 duplicate; 2 verification mails'
+says out 'correct the addresses, then upload the file again'
+for tier in free enterprise private-10000; do says out "$tier"; done
+onramp 1 plan users.json --all-tiers --json
+jq -e '(.plans | length) == 12 and all(.plans[]; .throttled == 0 and .requests == 4)
+       and .plans[0].seconds > .plans[3].seconds' out >json.out || fail "plan --all-tiers: $(cat out)"
+onramp 1 plan users.json --tier enterprise --round-trip 100
+says out 'tenant       enterprise: 50 creates at once, then 16/s'
+says out 'and 100 ms on the way'
+onramp 1 plan users.json --rate 1/s --json
+jq -e '.plans[0] | .tenant == "ceiling" and .limit == null and .least_remaining == null and .seconds > 1' \
+    out >json.out || fail "plan --rate: $(cat out)"
+printf '{"email":"a@x.example"}\n' | onramp 0 plan - --tier free
+says out '1 records of standard input'
+onramp 3 plan .env --tier free
+onramp 3 plan users.json --tier free --max-users 5
+onramp 2 plan nobody.json --tier free
+onramp 2 plan users.json --burst 5
+onramp 2 plan users.json --ledger "$ledger" --all-tiers
+head -n 1 "$ledger" >begun.ndjson
+onramp 2 plan users.json --ledger begun.ndjson
+says err 'tells of no limit'
+onramp 2 plan users.json --ledger nobody.ndjson
+says err 'cannot open ledger'
 
 # Reports can be made of a ledger that a run is writing, torn as it is then.
 head -c -20 "$ledger" >torn.ndjson
