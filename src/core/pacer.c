@@ -314,7 +314,9 @@ static onramp_time reset_at(const struct onramp_pacer *p, const struct onramp_si
     if (!p->dated)
         return now + otherwise;
     onramp_time at = reset * ONRAMP_SECOND - p->ahead;
-    return at > now && at < now + 2 * ONRAMP_MINUTE ? at : now + otherwise;
+    if (at > now + 2 * ONRAMP_MINUTE || at < now - 2 * ONRAMP_MINUTE)
+        return now + otherwise;
+    return max(at, now + ONRAMP_SECOND / 10);
 }
 
 static void unsure(struct onramp_pacer *p, uint32_t ticket, bool sure, onramp_time now)
@@ -384,7 +386,9 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
     }
     if (b != NULL) {
         onramp_belief_empty(b, f->sent_at, now);
-        b->patience = min(2 * b->patience, ONRAMP_MINUTE);
+        if (f->sent_at > b->refused_at) /* else it left before the refusal that is known was heard */
+            b->patience = min(2 * b->patience, ONRAMP_MINUTE);
+        b->refused_at = now;
         b->probe_at = max(b->probe_at, reset_at(p, s, now, b->patience));
         return;
     }

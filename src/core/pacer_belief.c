@@ -203,6 +203,7 @@ void onramp_belief_start(struct onramp_belief *b, uint32_t size, uint32_t flying
                                 .sent_at = since,
                                 .shared_until = since,
                                 .probe_at = since,
+                                .refused_at = since,
                                 .patience = ONRAMP_SECOND};
     int64_t full = (int64_t)(size + flying) * TOKEN;
     b->proof = (struct onramp_proof){since, since, 0, full, full, true, false};

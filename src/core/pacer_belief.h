@@ -66,8 +66,9 @@ struct onramp_belief {
     int64_t mark;             /* supply proven at … */
     onramp_time mark_at;      /* … for the net refill */
     int64_t net;              /* microtokens a second; 0: not measured */
-    onramp_span patience;     /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
-    onramp_time probe_at;     /* quiet and past this, one may go */
+    onramp_time refused_at;
+    onramp_span patience; /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
+    onramp_time probe_at; /* quiet and past this, one may go */
 };
 
 struct onramp_rtt {
