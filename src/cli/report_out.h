@@ -1,5 +1,5 @@
 /*
- * report_out.h - a report for people, for programs and for spreadsheets.
+ * report_out.h - a report for people, for programs, for spreadsheets and for browsers.
  */
 #ifndef ONRAMP_CLI_REPORT_OUT_H
 #define ONRAMP_CLI_REPORT_OUT_H
@@ -19,6 +19,10 @@ ONRAMP_NODISCARD enum onramp_status report_json(FILE *out, const struct onramp_r
  * formula gets an apostrophe in front.
  */
 void report_csv(FILE *out, const struct onramp_report *report);
+
+/* One page with charts, that loads nothing; nobody is named in it. ONRAMP_ENOMEM. */
+ONRAMP_NODISCARD enum onramp_status report_html(FILE *out, const struct onramp_report *report, const char *ledger_path,
+                                                struct onramp_error *err);
 
 /* Whom a record is about: the first there is of e-mail address, username, phone number and user id; "" if none. */
 const char *report_who(const struct onramp_identity *identity);

@@ -59,6 +59,16 @@ onramp 0 report --csv "$ledger"
 says out '0,ann@x.example,created,1,201,,,auth0|'
 [ "$(wc -l <out)" = 7 ] || fail "--csv has $(wc -l <out) lines"
 ONRAMP_LEDGER=$ledger onramp 0 report
+onramp 0 report --html page.html "$ledger"
+[ ! -s out ] || fail '--html writes to standard output'
+says page.html '<title>onramp: users.json.ledger.ndjson</title>'
+onramp 0 report --html page.html --csv "$ledger"
+says out '0,ann@x.example,created,1,201'
+onramp 2 report --html /dev/full "$ledger"
+says err "cannot write '/dev/full': No space left on device"
+onramp 2 report --html nowhere/page.html "$ledger"
+onramp 2 report --html "./$ledger" "$ledger"
+says err 'is the ledger itself'
 onramp 2 report --json --csv "$ledger"
 says err '--json and --csv both want standard output'
 onramp 2 report users.json

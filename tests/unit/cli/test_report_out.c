@@ -204,6 +204,78 @@ static void gives_spreadsheets_a_row_for_each_record_and_no_formula(void **state
                                    "2,+4930901820,open,1,,,,,2026-01-31T12:00:00.002Z,\n");
 }
 
+static const char *page(const struct onramp_report *r, const char *path)
+{
+    struct onramp_error err;
+    FILE *out = begin();
+    assert_int_equal(report_html(out, r, path, &err), ONRAMP_OK);
+    return told(out);
+}
+
+static void assert_needs_nothing_else(const char *html)
+{
+    static const char *const references[] = {"http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"};
+    for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
+        if (strstr(html, references[i]) != NULL)
+            fail_msg("the page refers to something: %s", references[i]);
+    assert_non_null(strstr(html, "default-src 'none'"));
+}
+
+static size_t occurrences(const char *html, const char *word)
+{
+    size_t count = 0;
+    for (; (html = strstr(html, word)) != NULL; html++)
+        count++;
+    return count;
+}
+
+static void gives_browsers_a_page_that_needs_nothing_else(void **state)
+{
+    (void)state;
+    struct onramp_report r = report();
+    const char *html = page(&r, "l<&>\".ndjson");
+    assert_needs_nothing_else(html);
+    assert_non_null(strstr(html, "<title>onramp: l&lt;&amp;&gt;&quot;.ndjson</title>"));
+    assert_int_equal(occurrences(html, "<svg"), 3);
+    assert_int_equal(occurrences(html, "</svg>"), 3);
+    assert_non_null(strstr(html, "400 say ?[2J<td>do that"));
+    assert_non_null(strstr(html, "did not end by itself"));
+    assert_null(strstr(html, "a@x.example")); /* nobody is named */
+    assert_null(strstr(html, "nan"));
+}
+
+static void the_histogram_has_every_create_once(void **state)
+{
+    (void)state;
+    static int64_t many[1000];
+    for (size_t i = 0; i < 1000; i++)
+        many[i] = (int64_t)(i + 1);
+    many[999] = 3600000; /* one that took an hour does not squeeze the others into one bar */
+    struct onramp_report r = report();
+    r.times = (struct onramp_times){.count = 1000, .ms = many};
+    const char *html = page(&r, "l.ndjson");
+    uint64_t sum = 0;
+    int bars = 0;
+    for (const char *at = html; (at = strstr(at, "<title>up to ")) != NULL; at++) {
+        unsigned long count = strtoul(strstr(at, " ms: ") + 5, NULL, 10);
+        sum += count;
+        bars += count > 0;
+    }
+    sum += strtoul(strstr(strstr(html, "<title>from "), " ms: ") + 5, NULL, 10);
+    assert_int_equal(sum, 1000);
+    assert_true(bars >= 10);
+}
+
+static void a_page_without_creates_has_no_empty_charts(void **state)
+{
+    (void)state;
+    struct onramp_report r = {.entry_count = 0};
+    const char *html = page(&r, "l.ndjson");
+    assert_needs_nothing_else(html);
+    assert_int_equal(occurrences(html, "<svg"), 1);
+    assert_null(strstr(html, "nan"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +283,9 @@ int main(void)
         cmocka_unit_test_teardown(tells_programs_the_same, clear),
         cmocka_unit_test_teardown(programs_get_null_for_what_nobody_knows, clear),
         cmocka_unit_test_teardown(gives_spreadsheets_a_row_for_each_record_and_no_formula, clear),
+        cmocka_unit_test_teardown(gives_browsers_a_page_that_needs_nothing_else, clear),
+        cmocka_unit_test_teardown(the_histogram_has_every_create_once, clear),
+        cmocka_unit_test_teardown(a_page_without_creates_has_no_empty_charts, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
