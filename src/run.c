@@ -158,23 +158,6 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
     return onramp_ledger_begin(r->ledger, &line, r->err);
 }
 
-/* The exit code of a run that did not begin. */
-int onramp_run_early_exit(const struct onramp_run *r, enum onramp_status status)
-{
-    if (r->engine.session.interrupted)
-        return 130;
-    switch (status) {
-    case ONRAMP_EAUTH:
-        return 4;
-    case ONRAMP_EINPUT:
-    case ONRAMP_EREFUSED:
-    case ONRAMP_ENET:
-        return 3;
-    default:
-        return 2;
-    }
-}
-
 /* ---- on the way ---- */
 
 void onramp_run_report(struct onramp_run *r)

@@ -65,7 +65,6 @@ ONRAMP_NODISCARD enum onramp_status onramp_run_prepare(struct onramp_run *run);
  * record as it was: in a file that was edited since, the record may have been corrected and is sent once more.
  */
 bool onramp_run_stands(const struct onramp_run *run, const struct onramp_ledger_entry *entry);
-int onramp_run_early_exit(const struct onramp_run *run, enum onramp_status status); /* exit code if that failed */
 
 void onramp_run_report(struct onramp_run *run); /* progress, to the observer */
 

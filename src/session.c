@@ -148,6 +148,9 @@ static enum onramp_status attempt_call(struct onramp_session *s, const struct ca
     if (paced)
         onramp_pacer_answered(s->pacer, ticket, &reply->signal, t->ops->now(t->self));
     onramp_session_learn(s, reply);
+    s->heard_date = reply->date != 0 ? reply->date : s->heard_date;
+    if (reply->signal.has_limit)
+        s->heard_limits = reply->signal;
     return ONRAMP_OK;
 }
 
@@ -330,7 +333,7 @@ static enum onramp_status look(struct onramp_session *s, const char *path, struc
     }
 }
 
-static enum onramp_status find_connection(struct onramp_session *s, struct onramp_error *err)
+enum onramp_status onramp_session_find_connection(struct onramp_session *s, struct onramp_error *err)
 {
     const char *name = s->target->connection;
     char path[700] = "/api/v2/connections?fields=id,name,strategy,options&include_fields=true&name=";
@@ -358,10 +361,13 @@ static enum onramp_status find_connection(struct onramp_session *s, struct onram
     return ONRAMP_OK;
 }
 
-static enum onramp_status check_enabled(struct onramp_session *s, struct onramp_error *err)
+enum onramp_status onramp_session_check_enabled(struct onramp_session *s, bool *known, struct onramp_error *err)
 {
     const char *client = s->claims.client_id;
     char next[256] = "";
+    *known = false;
+    if (!s->connection_known || client[0] == '\0')
+        return ONRAMP_OK;
     for (int page = 0; page < CLIENT_PAGES; page++) {
         char path[1200];
         (void)snprintf(path, sizeof path, "/api/v2/connections/%s/clients?take=1000", s->connection.id);
@@ -377,6 +383,7 @@ static enum onramp_status check_enabled(struct onramp_session *s, struct onramp_
         bool enabled = false;
         st = onramp_connection_enables(&enabled, next, body->text, client, err);
         onramp_secret_free(body);
+        *known = st == ONRAMP_OK && (enabled || next[0] == '\0');
         if (st != ONRAMP_OK || enabled)
             return ONRAMP_OK; /* an answer in a form of tomorrow is no reason to refuse: the first create tells */
         if (next[0] == '\0')
@@ -393,11 +400,12 @@ enum onramp_status onramp_session_open(struct onramp_session *s, bool preflight,
     enum onramp_status st = open_token(s, err);
     if (st != ONRAMP_OK)
         return st;
+    bool known;
     bool may_look = onramp_claims_allow(&s->claims, "read:connections");
     if (preflight && may_look) {
-        st = find_connection(s, err);
-        if (st == ONRAMP_OK && s->connection_known && s->claims.client_id[0] != '\0')
-            st = check_enabled(s, err);
+        st = onramp_session_find_connection(s, err);
+        if (st == ONRAMP_OK)
+            st = onramp_session_check_enabled(s, &known, err);
     }
     if (st == ONRAMP_OK && !s->connection_known)
         onramp_session_log(s, ONRAMP_LOG_WARN,
@@ -405,4 +413,20 @@ enum onramp_status onramp_session_open(struct onramp_session *s, bool preflight,
                            preflight ? "the token may not read connections (read:connections)" : "no preflight",
                            s->target->connection);
     return st;
+}
+
+int onramp_session_exit(const struct onramp_session *s, enum onramp_status status)
+{
+    if (s->interrupted)
+        return 130;
+    switch (status) {
+    case ONRAMP_EAUTH:
+        return 4;
+    case ONRAMP_EINPUT:
+    case ONRAMP_EREFUSED:
+    case ONRAMP_ENET:
+        return 3;
+    default:
+        return 2;
+    }
 }

@@ -31,7 +31,10 @@ struct onramp_session {
     bool may_ask;               /* look-ups of users are allowed, as far as known */
     int64_t tenant_date;        /* Date of the latest success, Unix seconds; 0: none yet … */
     onramp_time tenant_date_at; /* … and when it was seen */
-    bool interrupted;           /* a call here ended because the user wants to stop */
+    /* Of the latest answers of any kind that had them, for people: no evidence. Date 0: none yet. */
+    int64_t heard_date;
+    struct onramp_signal heard_limits;
+    bool interrupted; /* a call here ended because the user wants to stop */
 };
 
 void onramp_session_init(struct onramp_session *session, const struct onramp_target *target,
@@ -54,6 +57,15 @@ ONRAMP_NODISCARD enum onramp_status onramp_session_open(struct onramp_session *s
 ONRAMP_NODISCARD enum onramp_status onramp_session_authorize(struct onramp_session *session, const char *const *scopes,
                                                              struct onramp_error *err);
 
+/*
+ * The halves of the second half: fill session->connection, if the token may see it (connection_known); and see that it
+ * is enabled for the token's client (*known false: that could not be seen). Statuses as above.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_session_find_connection(struct onramp_session *session,
+                                                                   struct onramp_error *err);
+ONRAMP_NODISCARD enum onramp_status onramp_session_check_enabled(struct onramp_session *session, bool *known,
+                                                                 struct onramp_error *err);
+
 const struct onramp_secret *onramp_session_token(const struct onramp_session *session);
 
 /* Is it time for a fresh token? Then let what is in flight land, and call renew. */
@@ -68,6 +80,9 @@ void onramp_session_learn(struct onramp_session *session, const struct onramp_re
 
 /* The tenant's clock: Unix seconds, never ahead of it, behind by the age of an answer. 0: not known. */
 int64_t onramp_session_clock(const struct onramp_session *session, onramp_time now);
+
+/* The exit code of a command that ended with this status before its first write. */
+int onramp_session_exit(const struct onramp_session *session, enum onramp_status status);
 
 bool onramp_session_stopping(const struct onramp_session *session);
 void onramp_session_log(const struct onramp_session *session, enum onramp_level level, const char *format, ...)

@@ -647,7 +647,7 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
     if (st == ONRAMP_OK)
         st = onramp_run_prepare(&r);
     if (st != ONRAMP_OK) {
-        summary->exit = onramp_run_early_exit(&r, st);
+        summary->exit = onramp_session_exit(&r.engine.session, st);
         (void)snprintf(summary->reason, sizeof summary->reason, "%s", r.err->text);
         onramp_run_clear(&r);
         return st;

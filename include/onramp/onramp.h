@@ -5,6 +5,7 @@
 #define ONRAMP_ONRAMP_H
 
 #include "onramp/base.h"
+#include "onramp/check.h"
 #include "onramp/identity.h"
 #include "onramp/ledger.h"
 #include "onramp/limits.h"

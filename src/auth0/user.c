@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,8 @@ struct parse {
     struct memory *memory;
     const struct onramp_user_rules *rules;
     struct onramp_error *err;
+    enum onramp_problem problem; /* what a refusal that follows is about */
+    bool told;                   /* its problem was told where it was found */
 };
 
 struct property;
@@ -107,6 +110,15 @@ static const char *quoted(char subject[SUBJECT_MAX], const char *text)
 {
     onramp_text_clean(subject, SUBJECT_MAX, text, strlen(text));
     return subject;
+}
+
+static void tell(struct parse *p, enum onramp_problem problem, const char *subject, const char *text)
+{
+    char safe[160];
+    onramp_text_clean(safe, sizeof safe, subject, strlen(subject));
+    if (p->rules->problem != NULL)
+        p->rules->problem(p->rules->context, problem, safe, text);
+    p->told = true;
 }
 
 static enum onramp_status no_memory(struct onramp_error *err)
@@ -265,31 +277,45 @@ static enum onramp_status check_picture(struct parse *p, const struct property *
     return ONRAMP_OK;
 }
 
+static enum onramp_status check_key(const struct property *property, const char *key, struct onramp_error *err)
+{
+    char subject[SUBJECT_MAX];
+    if (strpbrk(key, ".$") != NULL)
+        return onramp_fail(err, ONRAMP_EINPUT,
+                           "key '%s' in '%s' has a '.' or '$', which Auth0 does not take: rename or nest it",
+                           quoted(subject, key), property->name);
+    for (size_t i = 0; strcmp(property->name, "app_metadata") == 0 && i < COUNT(barred); i++)
+        if (strcmp(key, barred[i]) == 0)
+            return onramp_fail(err, ONRAMP_EINPUT,
+                               "key '%s' in 'app_metadata' is a name that Auth0 keeps for itself: rename it",
+                               barred[i]);
+    return ONRAMP_OK;
+}
+
 /* Only the outermost keys: of deeper ones Auth0's documentation says nothing, and Auth0 may judge itself. */
 static enum onramp_status check_metadata(struct parse *p, const struct property *property, json_t *value)
 {
-    bool of_app = strcmp(property->name, "app_metadata") == 0;
+    enum onramp_status st = ONRAMP_OK;
     const char *key;
     json_t *ignored;
-    char subject[SUBJECT_MAX];
     json_object_foreach(value, key, ignored)
     {
-        if (strpbrk(key, ".$") != NULL)
-            return onramp_fail(p->err, ONRAMP_EINPUT,
-                               "key '%s' in '%s' has a '.' or '$', which Auth0 does not take: rename or nest it",
-                               quoted(subject, key), property->name);
-        for (size_t i = 0; of_app && i < COUNT(barred); i++)
-            if (strcmp(key, barred[i]) == 0)
-                return onramp_fail(p->err, ONRAMP_EINPUT,
-                                   "key '%s' in 'app_metadata' is a name that Auth0 keeps for itself: rename it",
-                                   barred[i]);
+        struct onramp_error why;
+        char subject[160];
+        if (check_key(property, key, &why) == ONRAMP_OK)
+            continue;
+        if (st == ONRAMP_OK)
+            st = onramp_fail(p->err, ONRAMP_EINPUT, "%s", why.text);
+        (void)snprintf(subject, sizeof subject, "%s.%s", property->name, key);
+        tell(p, ONRAMP_PROBLEM_KEY, subject, why.text);
     }
-    return ONRAMP_OK;
+    return st;
 }
 
 static enum onramp_status check_connection(struct parse *p, const struct property *property, json_t *value)
 {
     char subject[SUBJECT_MAX];
+    p->problem = ONRAMP_PROBLEM_CONNECTION;
     if (strcmp(json_string_value(value), p->rules->connection) != 0)
         return onramp_fail(p->err, ONRAMP_EINPUT, "'%s' is '%s', but this run creates users in '%s'", property->name,
                            quoted(subject, json_string_value(value)), p->rules->connection);
@@ -309,6 +335,7 @@ static enum onramp_status check_nothing(struct parse *p, const struct property *
 static enum onramp_status refuse_unknown(struct parse *p, const char *key)
 {
     char subject[SUBJECT_MAX];
+    p->problem = ONRAMP_PROBLEM_UNKNOWN;
     quoted(subject, key);
     const char *known[COUNT(properties) + 1] = {0};
     for (size_t i = 0; i < COUNT(properties); i++)
@@ -366,12 +393,14 @@ static enum onramp_status pass_on(struct parse *p, const struct property *proper
         return ONRAMP_OK;
     if (under_heading && property->type == JSON_TRUE)
         value = unquoted(value);
+    p->problem = ONRAMP_PROBLEM_TYPE;
     if (!has_type(value, property->type))
         return onramp_fail(p->err, ONRAMP_EINPUT, "'%s' must be %s, not %s", key,
                            property->type == JSON_TRUE     ? "true or false, without quotes"
                            : property->type == JSON_OBJECT ? "an object"
                                                            : "a string",
                            type_name(value));
+    p->problem = ONRAMP_PROBLEM_VALUE;
     /* Both spellings of one name: the parser has seen to it that no key stands twice. */
     if (property->heading != NULL && json_object_get(p->memory->sent, property->name) != NULL)
         return onramp_fail(p->err, ONRAMP_EINPUT, "'%s' and '%s' are both given: keep one of the two", property->name,
@@ -400,6 +429,7 @@ static enum onramp_status admit(struct parse *p, const char *key, json_t *value)
             return ONRAMP_OK;
         }
 
+    p->problem = ONRAMP_PROBLEM_IMPORT_ONLY;
     for (size_t i = 0; i < COUNT(import_only); i++)
         if (strcmp(key, import_only[i]) == 0)
             return is_absent(value)
@@ -408,6 +438,7 @@ static enum onramp_status admit(struct parse *p, const char *key, json_t *value)
                                      "'%s' cannot be sent through POST /users: use the bulk import job for "
                                      "this user",
                                      key);
+    p->problem = ONRAMP_PROBLEM_PASSWORD;
     if (strcmp(key, "password") == 0)
         return is_absent(value) ? ONRAMP_OK
                                 : onramp_fail(p->err, ONRAMP_EINPUT,
@@ -416,21 +447,41 @@ static enum onramp_status admit(struct parse *p, const char *key, json_t *value)
     return refuse_unknown(p, key);
 }
 
-static enum onramp_status admit_all(struct parse *p)
+/* To the first problem, or to the last where each is told. */
+static enum onramp_status admit_each(struct parse *p)
 {
+    struct onramp_error *const err = p->err;
+    enum onramp_status first = ONRAMP_OK;
     const char *key;
     json_t *value;
     json_object_foreach(p->memory->record, key, value)
     {
+        struct onramp_error why;
+        p->err = &why;
+        p->told = false;
         enum onramp_status st = admit(p, key, value);
-        if (st != ONRAMP_OK)
-            return st;
+        if (st == ONRAMP_EINPUT && !p->told)
+            tell(p, p->problem, key, why.text);
+        if (st != ONRAMP_OK && (first == ONRAMP_OK || st != ONRAMP_EINPUT))
+            first = onramp_fail(err, st, "%s", why.text);
+        if (st != ONRAMP_OK && (st != ONRAMP_EINPUT || p->rules->problem == NULL))
+            break;
     }
+    p->err = err;
+    p->told = first != ONRAMP_OK;
+    return first;
+}
+
+static enum onramp_status admit_all(struct parse *p)
+{
+    enum onramp_status st = admit_each(p);
     const struct onramp_identity *identity = &p->out->identity;
-    if (identity->email == NULL && identity->username == NULL && identity->phone_number == NULL)
-        return onramp_fail(p->err, ONRAMP_EINPUT,
-                           "no 'email', 'username' or 'phone_number': Auth0 cannot tell who it is");
-    return ONRAMP_OK;
+    bool nobody = identity->email == NULL && identity->username == NULL && identity->phone_number == NULL;
+    if (st != ONRAMP_OK || !nobody)
+        return st;
+    p->problem = ONRAMP_PROBLEM_NOBODY;
+    p->told = false;
+    return onramp_fail(p->err, ONRAMP_EINPUT, "no 'email', 'username' or 'phone_number': Auth0 cannot tell who it is");
 }
 
 /* Leaving verify_email out makes Auth0 mail every unverified user, so it is always said. */
@@ -467,6 +518,8 @@ static enum onramp_status write_body(struct parse *p)
     /* A password of 128 characters, each escaped, and a chosen user_id are still to come. */
     enum { ROOM = 2048 };
     size_t size = strlen(p->out->body);
+    p->problem = ONRAMP_PROBLEM_RECORD;
+    p->told = false;
     if (size > ONRAMP_BODY_MAX - ROOM)
         return onramp_fail(p->err, ONRAMP_EINPUT, "the record makes a request of %zu bytes: Auth0 takes at most 1 MB",
                            size);
@@ -498,8 +551,13 @@ static void collect_profile(struct parse *p)
 enum onramp_status onramp_user_parse(struct onramp_user *out, const char *json, size_t size,
                                      const struct onramp_user_rules *rules, struct onramp_error *err)
 {
+    struct onramp_error own;
     *out = (struct onramp_user){0};
-    struct parse p = {.out = out, .memory = calloc(1, sizeof *p.memory), .rules = rules, .err = err};
+    struct parse p = {.out = out,
+                      .memory = calloc(1, sizeof *p.memory),
+                      .rules = rules,
+                      .err = err != NULL ? err : &own,
+                      .problem = ONRAMP_PROBLEM_RECORD};
     if (p.memory == NULL)
         return no_memory(err);
     out->memory = p.memory;
@@ -514,6 +572,8 @@ enum onramp_status onramp_user_parse(struct onramp_user *out, const char *json, 
         st = decide_mail(&p);
     if (st == ONRAMP_OK)
         st = write_body(&p);
+    if (st == ONRAMP_EINPUT && !p.told)
+        tell(&p, p.problem, "", p.err->text);
     if (st == ONRAMP_OK)
         collect_profile(&p);
     else if (st != ONRAMP_EINPUT)

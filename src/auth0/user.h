@@ -12,10 +12,26 @@
 #include "onramp/secret.h"
 #include "onramp/upload.h"
 
+/* What is wrong with a record, by what helps. */
+enum onramp_problem {
+    ONRAMP_PROBLEM_VALUE,       /* a property breaks Auth0's rules for it */
+    ONRAMP_PROBLEM_TYPE,        /* … is no string, boolean or object where it has to be one */
+    ONRAMP_PROBLEM_KEY,         /* a key in metadata is ill-formed or Auth0's own */
+    ONRAMP_PROBLEM_UNKNOWN,     /* a property that Auth0 does not know */
+    ONRAMP_PROBLEM_IMPORT_ONLY, /* one that only the import job takes */
+    ONRAMP_PROBLEM_PASSWORD,
+    ONRAMP_PROBLEM_CONNECTION, /* another connection's user */
+    ONRAMP_PROBLEM_NOBODY,     /* no identifier */
+    ONRAMP_PROBLEM_RECORD      /* the record as a whole: no JSON object, too large */
+};
+
 struct onramp_user_rules {
     const char *connection;
     enum onramp_verification_mail mail;
     const struct onramp_connection *database; /* what the tenant says of it; NULL while that is not known */
+    /* Called with each problem of a record, `subject` being the property or key; NULL: the first one is enough. */
+    void (*problem)(void *context, enum onramp_problem problem, const char *subject, const char *text);
+    void *context;
 };
 
 struct onramp_user {

@@ -24,6 +24,12 @@ const struct command commands[] = {
      "Exit codes: 0 all invited, 1 some refused, skipped or in doubt, 2 usage, 3 refused before the first request,\n"
      "4 credentials, 5 run the same command again, 130 interrupted.",
      &settings_table, COMMAND_INVITE, cmd_invite},
+    {"check", "looks before the leap: token, connection and FILE, and what to do about each finding; writes nothing",
+     "Asks the tenant a few questions (no write), then holds each record of FILE against Auth0's rules and the\n"
+     "connection's. Without FILE, and without BULK_USER_FILE, only token and connection are looked at.\n"
+     "Exit codes, of what an upload would come to: 0 all well, 1 some records would be refused, 2 usage, 3 would be\n"
+     "refused before the first write, 4 credentials, 130 interrupted.",
+     &settings_table, COMMAND_CHECK, cmd_check},
     {"verify", "asks the tenant about each user that LEDGER says was created",
      "Asks by user_id, lists who is missing or has left the connection, and writes nothing. Tenant and connection are\n"
      "those of the ledger unless set.\n"

@@ -31,6 +31,7 @@ const struct command *command_find(const char *name);
 
 int cmd_upload(void *values);
 int cmd_demo(void *values);
+int cmd_check(void *values);
 int cmd_tenant(void *values);
 int cmd_verify(void *values);
 int cmd_invite(void *values);

@@ -69,6 +69,7 @@ enum command_bit {
     COMMAND_VERIFY = 1U << 2,
     COMMAND_UNDO = 1U << 3,
     COMMAND_INVITE = 1U << 4,
+    COMMAND_CHECK = 1U << 5,
     COMMAND_PLAN = 1U << 12
 };
 
