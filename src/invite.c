@@ -197,18 +197,24 @@ static struct onramp_target mail_target(const struct onramp_target *target, uint
     return out;
 }
 
+void onramp_stage_invite(struct onramp_stage *stage, const struct onramp_invite_settings *settings,
+                         const struct onramp_target *target, struct onramp_target *out)
+{
+    *out = settings->by_mail ? mail_target(target, settings->mails_per_minute) : *target;
+    *stage = (struct onramp_stage){.kind = settings->by_mail ? &by_mail : &by_ticket,
+                                   .self = settings,
+                                   .subjects = settings->by_mail ? mail_subject : ticket_subject,
+                                   .subject_count = 1};
+}
+
 enum onramp_status onramp_invite(const struct onramp_stage_setup *setup, const struct onramp_invite_settings *settings,
                                  struct onramp_stage_summary *summary, struct onramp_error *err)
 {
-    struct onramp_target target = *setup->target;
+    struct onramp_target target;
     struct onramp_stage_setup own = *setup;
+    struct onramp_stage stage;
+    onramp_stage_invite(&stage, settings, setup->target, &target);
     own.target = &target;
-    if (settings->by_mail)
-        target = mail_target(setup->target, settings->mails_per_minute);
-    struct onramp_stage stage = {.kind = settings->by_mail ? &by_mail : &by_ticket,
-                                 .setup = &own,
-                                 .self = settings,
-                                 .subjects = settings->by_mail ? mail_subject : ticket_subject,
-                                 .subject_count = 1};
+    stage.setup = &own;
     return onramp_stage_run(&stage, NULL, summary, err);
 }

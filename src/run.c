@@ -3,6 +3,8 @@
  */
 #include "run.h"
 
+#include "after.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +105,8 @@ static enum onramp_status meet_tenant(struct onramp_run *r)
 {
     struct onramp_session *session = &r->engine.session;
     enum onramp_status st = onramp_session_open(session, !r->settings->no_preflight, r->err);
+    if (st == ONRAMP_OK)
+        st = onramp_after_check(r);
     if (st != ONRAMP_OK || !session->connection_known)
         return st;
     r->rules.database = &session->connection;
@@ -122,14 +126,13 @@ static void say_mails(struct onramp_run *r)
 static enum onramp_status confirm_mails(struct onramp_run *r)
 {
     const struct onramp_observer *observer = r->engine.observer;
-    if (r->census.mails == 0 || observer->confirm_mails == NULL ||
-        observer->confirm_mails(observer->context, r->census.mails))
+    uint64_t mails = r->census.mails + onramp_after_mails(r);
+    if (mails == 0 || observer->confirm_mails == NULL || observer->confirm_mails(observer->context, mails))
         return ONRAMP_OK;
     r->engine.session.interrupted = onramp_session_stopping(&r->engine.session);
-    return onramp_fail(r->err, ONRAMP_EUSAGE,
-                       "%llu verification mails were not confirmed, nothing was sent: --yes confirms them, "
-                       "--verification-mail no does without",
-                       (unsigned long long)r->census.mails);
+    return onramp_fail(r->err, ONRAMP_EUSAGE, "%llu mails were not confirmed, nothing was sent: --yes confirms them%s",
+                       (unsigned long long)mails,
+                       r->census.mails > 0 ? ", --verification-mail no does without those of verification" : "");
 }
 
 /* Nothing is sent before the whole file is read, the ledger fits it, the tenant has been asked about the connection,
@@ -225,6 +228,12 @@ static void sum_up(struct onramp_run *r)
     s->limit_per_second = view.per_second;
     s->requests = view.sent;
     s->throttled = view.throttled;
+    s->exit = onramp_after_exit(r, s->exit);
+    const struct onramp_after *after = r->settings->after;
+    if (s->ran[ONRAMP_DEED_INVITE] && after->invite->by_mail) { /* by a pacer of its own */
+        s->requests += s->after[ONRAMP_DEED_INVITE].requests;
+        s->throttled += s->after[ONRAMP_DEED_INVITE].throttled;
+    }
 }
 
 static enum onramp_status close_ledger(struct onramp_run *r)

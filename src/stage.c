@@ -283,8 +283,13 @@ static void land(void *self, const struct onramp_answer *given)
                        (double)(answer.received_at - answer.sent_at) / (double)ONRAMP_SECOND);
     switch (reply.meaning) {
     case ONRAMP_REPLY_DONE:
-    case ONRAMP_REPLY_NOT_FOUND:
         s->kind->answered(s, id, &answer, &reply);
+        break;
+    case ONRAMP_REPLY_NOT_FOUND:
+        if (errand->count > 1)
+            split(s, id);
+        else
+            s->kind->answered(s, id, &answer, &reply);
         break;
     case ONRAMP_REPLY_EXISTS:
     case ONRAMP_REPLY_REJECTED:
@@ -380,6 +385,12 @@ static void name_run(struct onramp_stage *s)
                    (unsigned long long)(b & UINT64_C(0xffffffffffff)));
 }
 
+static enum onramp_status authorize(struct onramp_stage *s)
+{
+    bool needed = s->kind->scopes != NULL && s->todo_count > 0;
+    return needed ? onramp_session_authorize(&s->engine->session, s->kind->scopes, s->err) : ONRAMP_OK;
+}
+
 /* How many there are for whom a request leaves. */
 static uint64_t count_requests(const struct onramp_stage *s)
 {
@@ -404,8 +415,8 @@ static enum onramp_status begin(struct onramp_stage *s)
     enum onramp_status st = onramp_ledger_match(ledger, &line, s->err);
     if (st == ONRAMP_OK && s->kind->confirm != NULL)
         st = s->kind->confirm(s, count_requests(s), s->err);
-    if (st == ONRAMP_OK && s->kind->scopes != NULL && s->todo_count > 0)
-        st = onramp_session_authorize(&s->engine->session, s->kind->scopes, s->err);
+    if (st == ONRAMP_OK)
+        st = authorize(s);
     if (st != ONRAMP_OK || s->kind->silent || s->todo_count == 0)
         return st;
     name_run(s);
@@ -546,14 +557,15 @@ enum onramp_status onramp_stage_run(struct onramp_stage *s, struct onramp_engine
     s->began_at = s->engine->now;
     if (st == ONRAMP_OK)
         st = make_list(s);
-    if (st == ONRAMP_OK && engine == &s->own)
-        st = begin(s);
+    if (st == ONRAMP_OK)
+        st = s->follows ? authorize(s) : begin(s);
     if (st == ONRAMP_OK) {
         st = run_engine(s);
     } else {
         summary->exit = early_exit(s, st);
         (void)snprintf(summary->reason, sizeof summary->reason, "%s", s->err->text);
     }
+    s->stopped = s->engine->stop;
     if (engine == &s->own)
         onramp_engine_clear(engine);
     free(s->errands);

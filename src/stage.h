@@ -78,16 +78,23 @@ struct onramp_stage {
     struct onramp_errand *errands;
     struct onramp_task *todo;
     size_t todo_count, todo_next;
+    bool follows;             /* in the run of an upload, which has written its line and will write its end */
+    enum onramp_stop stopped; /* afterwards: why no more left */
     uint64_t sent_before, throttled_before;
     onramp_time began_at;
 };
 
 /*
- * Run a stage: kind, setup, self, subjects are set, the rest is zero. `engine`: NULL, and the stage makes its own and
- * writes its own run into the ledger; else one whose run is under way there.
+ * Run a stage: kind, setup, self, subjects are set, `follows` perhaps, the rest is zero. `engine`: an upload's, whose
+ * session and pacer go on; NULL: the stage makes its own.
  */
 ONRAMP_NODISCARD enum onramp_status onramp_stage_run(struct onramp_stage *stage, struct onramp_engine *engine,
                                                      struct onramp_stage_summary *summary, struct onramp_error *err);
+
+extern const struct onramp_stage_kind onramp_stage_roles, onramp_stage_members; /* assign.c */
+/* Make ready to invite, against `target`, which *out gets the target of. */
+void onramp_stage_invite(struct onramp_stage *stage, const struct onramp_invite_settings *settings,
+                         const struct onramp_target *target, struct onramp_target *out);
 
 /* The errand is over for all its users. `message` for people, or NULL: the reply's. */
 void onramp_stage_finish(struct onramp_stage *stage, uint32_t id, enum onramp_result result,

@@ -7,6 +7,7 @@
  */
 #include "onramp/upload.h"
 
+#include "after.h"
 #include "auth0/evidence.h"
 #include "run.h"
 
@@ -657,6 +658,7 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
     admit_rest(&r);
     settle_rest(&r);
     tell_strays(&r);
+    onramp_after_run(&r);
     st = onramp_run_end(&r);
     onramp_run_clear(&r);
     return st;

@@ -12,6 +12,7 @@
 #include "onramp/pacer.h"
 #include "onramp/secret.h"
 #include "onramp/source.h"
+#include "onramp/stage.h"
 #include "onramp/transport.h"
 
 enum onramp_verification_mail {
@@ -41,15 +42,31 @@ struct onramp_target {
     uint64_t seed;             /* of backoff jitter, correlation ids and chosen user_ids; not of passwords */
 };
 
+/*
+ * What follows the creates in the same run, for every user that the ledger says was created, by this run or an earlier
+ * one: roles, then the organization, then invitations. Borrowed for the run.
+ */
+struct onramp_after {
+    const char *const *roles; /* ids, at most 50 */
+    size_t role_count;
+    const char *organization;                    /* its id, or NULL */
+    const struct onramp_invite_settings *invite; /* NULL: nobody is invited */
+    /* As in struct onramp_stage_setup. */
+    void (*found)(void *context, const struct onramp_ledger_entry *entry, enum onramp_result result,
+                  const char *message);
+    void *found_context;
+};
+
 struct onramp_upload_settings {
     struct onramp_target target;
     const char *input_path;    /* for the ledger */
     const char *settings_json; /* for the ledger's run line: no secrets */
     uint64_t max_users;        /* larger files are refused */
     enum onramp_verification_mail verification_mail;
-    uint32_t password_length; /* raised or lowered to what the connection's policy wants */
-    bool dry_run;             /* everything but the sending */
-    bool no_preflight;        /* the connection is not asked about: the first create tells whether it is right */
+    uint32_t password_length;         /* raised or lowered to what the connection's policy wants */
+    bool dry_run;                     /* everything but the sending */
+    const struct onramp_after *after; /* NULL: nothing follows. Not of a dry run */
+    bool no_preflight; /* the connection is not asked about: the first create tells whether it is right */
 };
 
 /* Where a run stands; passed to the observer once a turn at the most. */
@@ -83,7 +100,9 @@ struct onramp_summary {
     uint64_t records, counts[ONRAMP_OUTCOMES]; /* every record of the file, once, by its final outcome */
     uint64_t unsent;                           /* records left alone because the run stopped early: none of the above */
     uint64_t adopted;                          /* of created: proven by asking, so nobody has the password */
-    uint64_t requests, throttled;
+    bool ran[ONRAMP_DEEDS];                    /* which stages followed … */
+    struct onramp_stage_summary after[ONRAMP_DEEDS]; /* … and what they came to */
+    uint64_t requests, throttled;                    /* with those of the stages */
     bool has_least;
     uint32_t least_remaining;
     bool has_limit;

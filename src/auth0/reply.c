@@ -31,6 +31,7 @@ enum cure {
     CURE_TOKEN,
     CURE_HOST,
     CURE_PATH,
+    CURE_ID,
     CURE_BETWEEN,
     CURE_PROXY,
     CURE_CERTIFICATE
@@ -68,6 +69,7 @@ static const char *const cures[] = {
         "AUTH0_DOMAIN is not the host of the API: name the tenant itself (tenant.region.auth0.com) or its custom "
         "domain",
     [CURE_PATH] = "no Management API at this host: check AUTH0_DOMAIN",
+    [CURE_ID] = "check the id that was given: the dashboard shows it with the role or organization",
     [CURE_BETWEEN] =
         "something between here and Auth0 answered: check AUTH0_DOMAIN, the proxy, and the tenant's access "
         "control lists",
@@ -125,6 +127,8 @@ static const struct known table[] = {
     {404, false, "inexistent_connection", NULL, ONRAMP_REPLY_NOT_FOUND, NO_CURE},
     {404, false, NULL, "user does not exist", ONRAMP_REPLY_NOT_FOUND, NO_CURE},
     {404, false, NULL, "connection does not exist", ONRAMP_REPLY_NOT_FOUND, NO_CURE},
+    {404, false, "inexistent_organization", NULL, ONRAMP_REPLY_STOP, CURE_ID},
+    {404, false, "inexistent_role", NULL, ONRAMP_REPLY_STOP, CURE_ID},
     {404, false, NULL, NULL, ONRAMP_REPLY_STOP, CURE_PATH},
 };
 

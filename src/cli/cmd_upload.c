@@ -2,6 +2,7 @@
  * cmd_upload.c - onramp upload FILE.
  */
 #include "commands.h"
+#include "invitation.h"
 #include "job.h"
 #include "reach.h"
 
@@ -26,7 +27,30 @@ static enum onramp_status check(const struct settings *s, struct onramp_error *e
         return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", s->file);
     if (s->ledger == NULL && strcmp(s->file, "-") == 0 && !s->dry_run)
         return onramp_fail(err, ONRAMP_EUSAGE, "standard input has no name to call a ledger after: give --ledger");
+    if (s->invite >= 0)
+        return invitation_check(s, err);
+    if (s->links != NULL || s->result_url != NULL || s->app != NULL || s->mark_verified || s->again)
+        return onramp_fail(err, ONRAMP_EUSAGE, "links and mails go with --invite ticket or --invite email");
     return ONRAMP_OK;
+}
+
+/* What follows the creates, as the settings have it. */
+struct following {
+    struct onramp_after after;
+    struct onramp_invite_settings invitation;
+    const char *roles[IDS_MAX];
+};
+
+static enum onramp_status follow(struct following *out, const struct settings *s, struct onramp_error *err)
+{
+    *out = (struct following){.after = {.role_count = s->roles.count, .organization = s->organization}};
+    for (size_t i = 0; i < s->roles.count; i++)
+        out->roles[i] = s->roles.id[i];
+    out->after.roles = out->roles;
+    if (s->invite < 0 || s->dry_run)
+        return ONRAMP_OK;
+    out->after.invite = &out->invitation;
+    return invitation_open(&out->invitation, s, err);
 }
 
 static char *ledger_path(const struct settings *s)
@@ -57,6 +81,13 @@ int cmd_upload(void *values)
     struct console console;
     struct console_settings talk = reach_console(s);
     console_begin(&console, &talk);
+    struct following following;
+    enum onramp_status st = follow(&following, s, &err);
+    if (st != ONRAMP_OK) {
+        console_log(&console, ONRAMP_LOG_ERROR, err.text);
+        free(path);
+        return EXIT_USAGE;
+    }
     struct job job = {.settings = s,
                       .command = COMMAND_UPLOAD,
                       .file = s->file,
@@ -71,8 +102,10 @@ int cmd_upload(void *values)
                       .proxy = s->proxy,
                       .tier = s->tier,
                       .max_users = s->max_users,
+                      .after = &following.after,
                       .title = s->file};
     int code = job_run(&job, &console);
+    invitation_close(&following.invitation);
     free(path);
     return code;
 }

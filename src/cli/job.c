@@ -87,6 +87,7 @@ static enum onramp_status upload(struct open_job *open_job, struct onramp_summar
         .verification_mail = (enum onramp_verification_mail)s->verification_mail,
         .password_length = (uint32_t)s->password_length,
         .dry_run = job->ledger == NULL,
+        .after = job->after,
         .no_preflight = s->no_preflight,
     };
     struct onramp_observer observer = reach_observer(&open_job->talk);

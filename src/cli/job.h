@@ -18,8 +18,9 @@ struct job {
     const char *cacert, *proxy; /* proxy "" for none, NULL for the environment's */
     int tier;                   /* starting knowledge, -1 for none */
     uint64_t max_users;
-    const char *title; /* what the summary calls the file */
-    bool fleeting;     /* the ledger does not outlive the command: no use in telling where it is */
+    const struct onramp_after *after; /* what follows the creates, or NULL */
+    const char *title;                /* what the summary calls the file */
+    bool fleeting;                    /* the ledger does not outlive the command: no use in telling where it is */
 };
 
 /* Run it: talk to `console`, the summary to standard output. Returns the exit code. */

@@ -38,6 +38,29 @@ static enum onramp_status no_password(const char *text, struct onramp_error *err
     return onramp_fail(err, ONRAMP_EUSAGE, "secrets are never flags; put a proxy with a password into HTTPS_PROXY");
 }
 
+static enum onramp_status parse_role(const char *text, void *field, struct onramp_error *err)
+{
+    struct id_list *list = field;
+    if (strncmp(text, "rol_", 4) != 0 || text[4] == '\0' || strlen(text) >= ID_SIZE)
+        return onramp_fail(err, ONRAMP_EUSAGE, "'%.80s' is not the id of a role: rol_ and some letters, not its name",
+                           text);
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->id[i], text) == 0)
+            return ONRAMP_OK;
+    if (list->count == IDS_MAX)
+        return onramp_fail(err, ONRAMP_EUSAGE, "a user can have %d roles, and these are more", IDS_MAX);
+    memcpy(list->id[list->count++], text, strlen(text) + 1);
+    return ONRAMP_OK;
+}
+
+static enum onramp_status check_organization(const char *text, struct onramp_error *err)
+{
+    if (strncmp(text, "org_", 4) == 0 && text[4] != '\0' && strlen(text) < ID_SIZE)
+        return ONRAMP_OK;
+    return onramp_fail(err, ONRAMP_EUSAGE,
+                       "'%.80s' is not the id of an organization: org_ and some letters, not its name", text);
+}
+
 #define UPLOAD    COMMAND_UPLOAD
 #define DEMO      COMMAND_DEMO
 #define CHECK     COMMAND_CHECK
@@ -242,6 +265,29 @@ static const struct setting rows[] = {
      .commands = ASKING,
      AT(give_up_after),
      .recorded = true},
+    {.flag = "role",
+     .kind = SETTING_CUSTOM,
+     .argument = "ROLE_ID",
+     .help = "give every created user this role; may be given several times",
+     .parse = parse_role,
+     .commands = UPLOAD,
+     AT(roles)},
+    {.flag = "organization",
+     .kind = SETTING_TEXT,
+     .argument = "ORG_ID",
+     .help = "make every created user a member of this organization",
+     .check_flag = check_organization,
+     .commands = UPLOAD,
+     AT(organization),
+     .recorded = true},
+    {.flag = "invite",
+     .kind = SETTING_CHOICE,
+     .argument = "ticket|email",
+     .choice = way_name,
+     .help = "then invite every created user, as the command invite does",
+     .commands = UPLOAD,
+     AT(invite),
+     .recorded = true},
     {.flag = "by",
      .kind = SETTING_CHOICE,
      .argument = "ticket|email",
@@ -254,7 +300,7 @@ static const struct setting rows[] = {
      .kind = SETTING_PATH,
      .argument = "FILE",
      .help = "where links go: CSV with email, user_id, url, expires; mode 0600, for each link is a credential",
-     .commands = COMMAND_INVITE,
+     .commands = UPLOAD | COMMAND_INVITE,
      AT(links)},
     {.flag = "ttl",
      .kind = SETTING_COUNT,
@@ -263,29 +309,27 @@ static const struct setting rows[] = {
      .help = "how long a link is good for",
      .least = 60,
      .most = 31536000,
-     .commands = COMMAND_INVITE,
-     AT(ttl),
-     .recorded = true},
+     .commands = UPLOAD | COMMAND_INVITE,
+     AT(ttl)},
     {.flag = "result-url",
      .kind = SETTING_TEXT,
      .argument = "URL",
      .help = "where a link leads once the password is set; or --app",
-     .commands = COMMAND_INVITE,
+     .commands = UPLOAD | COMMAND_INVITE,
      AT(result_url),
      .recorded = true},
     {.flag = "app",
      .kind = SETTING_TEXT,
      .argument = "CLIENT_ID",
      .help = "the application that links and mails lead back to",
-     .commands = COMMAND_INVITE,
+     .commands = UPLOAD | COMMAND_INVITE,
      AT(app),
      .recorded = true},
     {.flag = "mark-verified",
      .kind = SETTING_FLAG,
      .help = "who follows a link has a verified e-mail address: only if nobody else gets to see it",
-     .commands = COMMAND_INVITE,
-     AT(mark_verified),
-     .recorded = true},
+     .commands = UPLOAD | COMMAND_INVITE,
+     AT(mark_verified)},
     {.flag = "mails-per-minute",
      .kind = SETTING_COUNT,
      .argument = "N",
@@ -294,15 +338,13 @@ static const struct setting rows[] = {
      .help = "at most; 10 is what Auth0's built-in provider takes",
      .least = 1,
      .most = 100000,
-     .commands = COMMAND_INVITE,
-     AT(mails_per_minute),
-     .recorded = true},
+     .commands = UPLOAD | COMMAND_INVITE,
+     AT(mails_per_minute)},
     {.flag = "again",
      .kind = SETTING_FLAG,
      .help = "also mail those to whom a mail may have gone already, since an answer was lost",
-     .commands = COMMAND_INVITE,
-     AT(again),
-     .recorded = true},
+     .commands = UPLOAD | COMMAND_INVITE,
+     AT(again)},
     {.flag = "yes",
      .letter = 'y',
      .kind = SETTING_FLAG,
@@ -319,8 +361,7 @@ static const struct setting rows[] = {
      .kind = SETTING_FLAG,
      .help = "also users that have logged in",
      .commands = COMMAND_UNDO,
-     AT(even_if_used),
-     .recorded = true},
+     AT(even_if_used)},
     {.flag = "no-preflight",
      .kind = SETTING_FLAG,
      .help = "do not ask the tenant about the connection first; passwords meet the strictest policy",

@@ -62,6 +62,14 @@ struct setting_table {
     size_t size; /* of the struct that holds the values */
 };
 
+#define IDS_MAX 50 /* roles that a user can have */
+#define ID_SIZE 64
+
+struct id_list {
+    char id[IDS_MAX][ID_SIZE];
+    size_t count;
+};
+
 /* Commands that share the table below. */
 enum command_bit {
     COMMAND_UPLOAD = 1U << 0,
@@ -95,6 +103,8 @@ struct settings {
     int invite; /* 0: by ticket, 1: by mail; -1: not given */
     char *links, *result_url, *app;
     uint64_t ttl, mails_per_minute;
+    struct id_list roles;
+    char *organization;
     bool mark_verified, again, even_if_used;
     bool no_preflight;
     bool yes;            /* what a command would ask about is confirmed */

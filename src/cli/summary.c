@@ -83,6 +83,47 @@ static void put_counts(FILE *out, const struct onramp_summary *summary)
         fprintf(out, "  %-12s %8" PRIu64 "\n", "not sent", summary->unsent);
 }
 
+static const char *const stage_names[ONRAMP_DEEDS] = {"invited", "roles", "members", "undone"};
+
+/* "roles  300, 2 failed", for each stage that followed. */
+static void put_stages(FILE *out, const struct onramp_summary *summary)
+{
+    for (int deed = 0; deed < ONRAMP_DEEDS; deed++) {
+        const struct onramp_stage_summary *stage = &summary->after[deed];
+        if (!summary->ran[deed])
+            continue;
+        fprintf(out, "  %-12s %8" PRIu64, stage_names[deed], stage->before + stage->counts[ONRAMP_RESULT_DONE]);
+        for (int i = ONRAMP_RESULT_DONE + 1; i < ONRAMP_RESULTS; i++)
+            if (stage->counts[i] > 0)
+                fprintf(out, ", %" PRIu64 " %s", stage->counts[i], onramp_result_name((enum onramp_result)i));
+        if (stage->unsent > 0)
+            fprintf(out, ", %" PRIu64 " not sent", stage->unsent);
+        fputc('\n', out);
+    }
+}
+
+/* The stages that followed, each an object under its name; nothing if there were none. */
+static bool set_stages(json_t *object, const struct onramp_summary *summary)
+{
+    for (int deed = 0; deed < ONRAMP_DEEDS; deed++) {
+        const struct onramp_stage_summary *stage = &summary->after[deed];
+        if (!summary->ran[deed])
+            continue;
+        json_t *part =
+            json_pack("{s:I, s:I}", "before", (json_int_t)stage->before, "unsent", (json_int_t)stage->unsent);
+        bool good = part != NULL;
+        for (int i = 0; i < ONRAMP_RESULTS && good; i++)
+            good = json_object_set_new(part, onramp_result_name((enum onramp_result)i),
+                                       json_integer((json_int_t)stage->counts[i])) == 0;
+        if (!good || json_object_set(object, stage_names[deed], part) != 0)
+            good = false;
+        json_decref(part);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
 static void put_figures(FILE *out, const struct onramp_summary *summary)
 {
     fprintf(out, "\n  %-12s %8" PRIu64 ", %" PRIu64 " throttled", "requests", summary->requests, summary->throttled);
@@ -104,6 +145,7 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
         fputs("\nDry run: nothing was sent.\n", out);
         return;
     }
+    put_stages(out, summary);
     put_figures(out, summary);
     if (names->ledger != NULL) {
         fprintf(out, "  %-12s ", "ledger");
@@ -138,7 +180,7 @@ enum onramp_status summary_json(FILE *out, const struct onramp_summary *summary,
            json_object_set_new(object, "throttled", json_integer((json_int_t)summary->throttled)) == 0 &&
            json_object_set(object, "least_remaining", least) == 0 && json_object_set(object, "limit", limit) == 0 &&
            json_object_set_new(object, "seconds", json_real(summary->seconds)) == 0 &&
-           json_object_set_new(object, "exit", json_integer(summary->exit)) == 0;
+           json_object_set_new(object, "exit", json_integer(summary->exit)) == 0 && set_stages(object, summary);
     char *text = good ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(object);
     json_decref(limit);

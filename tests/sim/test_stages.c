@@ -100,6 +100,8 @@ static struct onramp_ledger *open_ledger(struct world *w)
     return ledger;
 }
 
+static const struct onramp_after *after; /* the uploads */
+
 static struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
 {
     struct onramp_upload_settings settings;
@@ -109,6 +111,7 @@ static struct onramp_summary upload(struct world *w, uint64_t users, uint64_t se
     struct onramp_observer observer = observer_of(w);
     world_source_init(&records, users, NULL);
     world_upload_settings(w, &settings, seed);
+    settings.after = after;
     struct onramp_ledger *ledger = open_ledger(w);
     enum onramp_status st = onramp_upload(&settings, &records.source, &w->transport, ledger, &observer, &summary, &err);
     if (st != ONRAMP_OK && getenv("ONRAMP_TRACE") != NULL)
@@ -644,6 +647,182 @@ static void an_upload_after_an_undo_that_died_agrees_with_the_tenant(void **stat
     }
 }
 
+/* ---- with an upload: roles, organization, invitations ---- */
+
+static const char *const two_roles[] = {"rol_aaaaaaaaaaaaaaaa", "rol_bbbbbbbbbbbbbbbb"};
+static const struct onramp_after everything = {
+    .roles = two_roles, .role_count = 2, .organization = "org_cccccccccccccccc"};
+
+static bool has(const json_t *list, const char *id)
+{
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        found = found || strcmp(json_string_value(json_array_get(list, i)), id) == 0;
+    return found;
+}
+
+/* How many users have both roles and are members. */
+static uint64_t equipped(struct world *w, uint64_t users)
+{
+    uint64_t count = 0;
+    for (uint64_t record = 0; record < users; record++) {
+        const struct onramp_account *a = account(w, record);
+        count += a != NULL && has(a->roles, two_roles[0]) && has(a->roles, two_roles[1]) &&
+                         has(a->organizations, everything.organization)
+                     ? 1
+                     : 0;
+    }
+    return count;
+}
+
+static uint64_t calls[3]; /* roles, members, creates */
+
+static void watch_calls(void *context, const struct onramp_tenant_request *request)
+{
+    (void)context;
+    size_t size = strlen(request->path);
+    calls[0] += size > 6 && strcmp(request->path + size - 6, "/roles") == 0 ? 1 : 0;
+    calls[1] += size > 8 && strcmp(request->path + size - 8, "/members") == 0 ? 1 : 0;
+    calls[2] += strcmp(request->path, "/api/v2/users") == 0 ? 1 : 0;
+}
+
+static void every_created_user_gets_its_roles_and_its_organization(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    (void)unlink(ledger_path);
+    world_init(&w, &setup);
+    memset(calls, 0, sizeof calls);
+    w.watch = watch_calls;
+    after = &everything;
+    struct onramp_summary summary = upload(&w, 45, 1);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.throttled, 0);
+    assert_int_equal(summary.after[ONRAMP_DEED_ROLE].counts[ONRAMP_RESULT_DONE], 45);
+    assert_int_equal(summary.after[ONRAMP_DEED_MEMBER].counts[ONRAMP_RESULT_DONE], 45);
+    assert_false(summary.ran[ONRAMP_DEED_INVITE]);
+    assert_int_equal(equipped(&w, 45), 45);
+    assert_int_equal(calls[0], 45);
+    assert_int_equal(calls[1], 5);
+    summary = upload(&w, 45, 2);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.requests, 0);
+    assert_int_equal(summary.after[ONRAMP_DEED_ROLE].before, 45);
+    assert_int_equal(calls[0] + calls[1], 50);
+    after = NULL;
+    world_clear(&w);
+}
+
+static void a_member_that_is_gone_does_not_keep_the_others_out(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 30);
+    onramp_directory_remove(&w.tenant->directory, account(&w, 4));
+    onramp_directory_remove(&w.tenant->directory, account(&w, 22));
+    after = &(struct onramp_after){.organization = "org_cccccccccccccccc"};
+    struct onramp_summary summary = upload(&w, 30, 2);
+    after = NULL;
+    assert_int_equal(summary.exit, 1);
+    assert_int_equal(summary.after[ONRAMP_DEED_MEMBER].counts[ONRAMP_RESULT_DONE], 28);
+    assert_int_equal(summary.after[ONRAMP_DEED_MEMBER].counts[ONRAMP_RESULT_REFUSED], 2);
+    world_clear(&w);
+}
+
+static void an_organization_that_is_not_there_stops_the_run_and_says_so(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 30);
+    after = &(struct onramp_after){.organization = "acme"};
+    struct onramp_summary summary = upload(&w, 30, 2);
+    after = NULL;
+    assert_int_equal(summary.exit, 3);
+    assert_non_null(strstr(summary.reason, "No organization found by that id or name; check the id that was given"));
+    world_clear(&w);
+}
+
+static void a_token_without_the_scope_is_refused_before_the_first_create(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    (void)unlink(ledger_path);
+    setup.tenant.scopes = "create:users read:users read:connections update:users";
+    world_init(&w, &setup);
+    after = &everything;
+    struct onramp_summary summary = upload(&w, 30, 2);
+    after = NULL;
+    assert_int_equal(summary.exit, 4);
+    assert_int_equal(view_of(&w).users, 0);
+    assert_non_null(strstr(summary.reason, "create:role_members"));
+    world_clear(&w);
+}
+
+static void roles_and_members_are_complete_after_deaths_on_a_bad_network(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(40);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        (void)unlink(ledger_path);
+        world_init(&w, &setup);
+        make_bad(&w);
+        after = &everything;
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        for (int deaths = 0; deaths < 4; deaths++) {
+            world_reboot(&w);
+            w.die_after = 1 + onramp_rng_below(&rng, 200);
+            (void)upload(&w, 25, seed * 100 + (uint64_t)deaths);
+        }
+        world_reboot(&w);
+        struct onramp_summary summary = {.exit = 5};
+        for (int round = 0; round < 20 && summary.exit == 5; round++)
+            summary = upload(&w, 25, seed * 100 + 50 + (uint64_t)round);
+        after = NULL;
+        if (summary.exit != 0 || equipped(&w, 25) != 25 || view_of(&w).users != 25)
+            FAIL(seed, "exit %d, %llu of 25 have all: %s\n", summary.exit, (unsigned long long)equipped(&w, 25),
+                 summary.reason);
+        world_clear(&w);
+    }
+}
+
+static void an_upload_invites_behind_its_creates(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    struct onramp_invite_settings invitation = {.by_mail = false};
+    (void)unlink(ledger_path);
+    (void)unlink(links_path);
+    world_init(&w, &setup);
+    assert_int_equal(onramp_links_open(&invitation.links, links_path, &w.disk, NULL), ONRAMP_OK);
+    after = &(struct onramp_after){.invite = &invitation};
+    struct onramp_summary summary = upload(&w, 30, 1);
+    onramp_links_close(invitation.links);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.throttled, 0);
+    assert_true(links_are_complete(&w, 30));
+    assert_int_equal(view_of(&w).mails, 0);
+
+    open_post(&w);
+    after = &(struct onramp_after){.invite = &(struct onramp_invite_settings){.by_mail = true, .mails_per_minute = 10}};
+    summary = upload(&w, 40, 2);
+    after = NULL;
+    assert_int_equal(asked, 40);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.after[ONRAMP_DEED_INVITE].counts[ONRAMP_RESULT_DONE], 40);
+    assert_int_equal(view_of(&w).mails, 40);
+    assert_int_equal(most_mails(), 1);
+    assert_true(post.closest > 5500 * ONRAMP_MILLISECOND);
+    world_clear(&w);
+}
+
 static int make_path(void **state)
 {
     (void)state;
@@ -676,6 +855,12 @@ int main(void)
         cmocka_unit_test(an_upload_after_undo_creates_them_again),
         cmocka_unit_test(undo_carries_on_after_deaths_on_a_bad_network),
         cmocka_unit_test(an_upload_after_an_undo_that_died_agrees_with_the_tenant),
+        cmocka_unit_test(every_created_user_gets_its_roles_and_its_organization),
+        cmocka_unit_test(a_member_that_is_gone_does_not_keep_the_others_out),
+        cmocka_unit_test(an_organization_that_is_not_there_stops_the_run_and_says_so),
+        cmocka_unit_test(a_token_without_the_scope_is_refused_before_the_first_create),
+        cmocka_unit_test(roles_and_members_are_complete_after_deaths_on_a_bad_network),
+        cmocka_unit_test(an_upload_invites_behind_its_creates),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }
