@@ -33,7 +33,7 @@ rows=$(wc -l < "$work/over.dat")
 gnuplot <<PLOT
 set terminal svg size 900,$((rows * 13 + 140)) font "sans,10" background "white"
 set output "$out/pacing-over.svg"
-set title "seconds over the client that knows everything: median (dot) and 95th percentile (line)"
+set title "seconds over the client that knows everything: from the median to the 95th percentile"
 set logscale x
 set xrange [0.01:100]
 set yrange [$rows:-1]
@@ -41,6 +41,5 @@ set xlabel "seconds"
 set grid x
 set lmargin 32
 set ytics font "sans,9"
-plot "$work/over.dat" using 2:0:2:3:(\$0-0.3):(\$0+0.3):ytic(1) with boxxyerrorbars fs solid 0.3 lc rgb "#1b6ca8" notitle, \
-     "$work/over.dat" using 2:0 with points pt 7 ps 0.5 lc rgb "#d1603d" notitle
+plot "$work/over.dat" using 2:0:2:3:(\$0-0.3):(\$0+0.3):ytic(1) with boxxyerrorbars fs solid lc rgb "#1b6ca8" notitle
 PLOT
