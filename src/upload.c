@@ -275,6 +275,22 @@ static void admit_rest(struct onramp_run *r)
 
 /* ---- depart: out to the tenant ---- */
 
+/* Made once a run, so one line a run tells which password the attempt from here on has. */
+static enum onramp_status seal(struct onramp_run *r, const struct onramp_job *job, const struct onramp_secret *password)
+{
+    if (r->settings->sealer == NULL)
+        return ONRAMP_OK;
+    const struct onramp_identity *identity = &job->user.identity;
+    struct onramp_sealed about = {.run = r->summary->run,
+                                  .record = job->ordinal,
+                                  .attempt = job->attempts + 1,
+                                  .identity = *identity,
+                                  .user_id = job->chosen_id[0] != '\0' ? job->chosen_id : identity->user_id,
+                                  .domain = r->settings->target.domain,
+                                  .connection = r->settings->target.connection};
+    return onramp_sealer_add(r->settings->sealer, &about, password, r->err);
+}
+
 static enum onramp_status make_body(struct onramp_run *r, struct onramp_job *job)
 {
     struct onramp_policy strictest;
@@ -287,6 +303,8 @@ static enum onramp_status make_body(struct onramp_run *r, struct onramp_job *job
     if (st == ONRAMP_OK)
         st = onramp_user_body(&job->body, &job->user, job->chosen_id[0] != '\0' ? job->chosen_id : NULL, password,
                               r->err);
+    if (st == ONRAMP_OK)
+        st = seal(r, job, password);
     onramp_secret_free(password);
     onramp_policy_clear(&strictest);
     return st;
@@ -360,7 +378,7 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
     return st;
 }
 
-/* All that leave in a turn: their attempts are written, made durable at once, then they go. */
+/* All that leave in a turn: their attempts and sealed passwords are written, made durable at once, then they go. */
 static void depart(void *self, const uint32_t *ids, uint32_t count)
 {
     struct onramp_run *r = self;
@@ -368,6 +386,8 @@ static void depart(void *self, const uint32_t *ids, uint32_t count)
     for (uint32_t i = 0; i < count && st == ONRAMP_OK; i++)
         if (!r->jobs[ids[i]].asking)
             st = write_attempt(r, &r->jobs[ids[i]]);
+    if (st == ONRAMP_OK && r->settings->sealer != NULL)
+        st = onramp_sealer_sync(r->settings->sealer, r->err);
     if (st == ONRAMP_OK)
         st = onramp_ledger_sync(r->ledger, r->err);
     for (uint32_t i = 0; i < count; i++) {

@@ -142,7 +142,8 @@ struct onramp_ledger_outcome {
     int64_t ms; /* from the first send of this run to the answer; 0 if never sent */
     int status; /* HTTP; 0 where not known */
     const char *user_id, *error_code, *message, *correlation_id; /* NULL where not known */
-    bool adopted; /* created, but proven by asking: nobody has its password. Written as "adopted":true */
+    bool adopted; /* created, but proven by asking: nobody has its password, unless it was sealed. Written as
+                     "adopted":true */
 };
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_outcome(struct onramp_ledger *ledger,
                                                                      const struct onramp_ledger_outcome *outcome,
@@ -240,9 +241,10 @@ struct onramp_ledger_entry {
     int status;
     /* NULL where not known; user_id from outcomes only; correlation_id of the latest attempt. */
     const char *user_id, *error_code, *message, *correlation_id;
-    const char *chosen_id; /* of the latest attempt; NULL if it had none */
-    int64_t tenant_date;   /* of the latest attempt; 0 after an outcome other than unknown, and if not known */
-    bool undone;           /* was created, and deleted by an undo since */
+    const char *chosen_id;   /* of the latest attempt; NULL if it had none */
+    const char *attempt_run; /* the run of the latest attempt; NULL if there was none */
+    int64_t tenant_date;     /* of the latest attempt; 0 after an outcome other than unknown, and if not known */
+    bool undone;             /* was created, and deleted by an undo since */
     /* The latest line of each deed for this user, without its texts; for a user that was created anew, its own. */
     const struct onramp_ledger_deed *deeds;
     size_t deed_count;

@@ -15,6 +15,7 @@
 #include "onramp/report.h"
 #include "onramp/retry.h"
 #include "onramp/scheduler.h"
+#include "onramp/seal.h"
 #include "onramp/secret.h"
 #include "onramp/source.h"
 #include "onramp/stage.h"

@@ -31,10 +31,10 @@ struct onramp_report {
     /* Records, by record number: one for each identity, and one for each line that stands apart (see ledger.h). */
     const struct onramp_ledger_entry **entries;
     size_t entry_count;
-    uint64_t counts[ONRAMP_OUTCOMES];                 /* by the outcome that stands */
-    uint64_t open;                                    /* sent, and no outcome */
-    uint64_t undone;                                  /* created, and deleted by an undo since */
-    uint64_t adopted;                                 /* of the created: proven by asking, so nobody has the password */
+    uint64_t counts[ONRAMP_OUTCOMES]; /* by the outcome that stands */
+    uint64_t open;                    /* sent, and no outcome */
+    uint64_t undone;                  /* created, and deleted by an undo since */
+    uint64_t adopted;                 /* of the created: proven by asking, nobody has the password, unless sealed */
     uint64_t deeds[ONRAMP_DEEDS][ONRAMP_DEED_STATES]; /* what was done for users once they were there */
 
     struct onramp_cause *causes; /* the most frequent first */

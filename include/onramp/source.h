@@ -41,8 +41,8 @@ struct onramp_source {
  * out->ops->close(out->self). ONRAMP_EINPUT (cannot be opened, a directory), ONRAMP_EIO, ONRAMP_ENOMEM.
  *
  * Bounds: one element may be 1 MiB of text (the API takes no larger body) and nest 64 deep.
- * A key that stands twice in one object is a syntax error. A row of CSV comes as the object that its headings make of it,
- * without its empty cells; rows that are empty altogether do not count.
+ * A key that stands twice in one object is a syntax error. A row of CSV comes as the object that its headings make of
+ * it, without its empty cells; rows that are empty altogether do not count.
  */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_source_open(struct onramp_source *out, const char *path,
                                                                   struct onramp_error *err);

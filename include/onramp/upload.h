@@ -10,6 +10,7 @@
 #include "onramp/base.h"
 #include "onramp/ledger.h"
 #include "onramp/pacer.h"
+#include "onramp/seal.h"
 #include "onramp/secret.h"
 #include "onramp/source.h"
 #include "onramp/stage.h"
@@ -64,6 +65,7 @@ struct onramp_upload_settings {
     uint64_t max_users;        /* larger files are refused */
     enum onramp_verification_mail verification_mail;
     uint32_t password_length;         /* raised or lowered to what the connection's policy wants */
+    struct onramp_sealer *sealer;     /* keeps each password; NULL: they are forgotten */
     bool dry_run;                     /* everything but the sending */
     const struct onramp_after *after; /* NULL: nothing follows. Not of a dry run */
     bool no_preflight; /* the connection is not asked about: the first create tells whether it is right */
@@ -99,8 +101,8 @@ struct onramp_summary {
     char run[40];
     uint64_t records, counts[ONRAMP_OUTCOMES]; /* every record of the file, once, by its final outcome */
     uint64_t unsent;                           /* records left alone because the run stopped early: none of the above */
-    uint64_t adopted;                          /* of created: proven by asking, so nobody has the password */
-    bool ran[ONRAMP_DEEDS];                    /* which stages followed … */
+    uint64_t adopted;       /* of created: proven by asking: nobody has the password, unless it was sealed */
+    bool ran[ONRAMP_DEEDS]; /* which stages followed … */
     struct onramp_stage_summary after[ONRAMP_DEEDS]; /* … and what they came to */
     uint64_t requests, throttled;                    /* with those of the stages */
     bool has_least;

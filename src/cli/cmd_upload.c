@@ -34,6 +34,17 @@ static enum onramp_status check(const struct settings *s, struct onramp_error *e
     return ONRAMP_OK;
 }
 
+static enum onramp_status check_sealing(const struct settings *s, struct onramp_seal_public *seal_to,
+                                        struct onramp_error *err)
+{
+    if (s->sealed != NULL && s->seal_to == NULL)
+        return onramp_fail(err, ONRAMP_EUSAGE, "--sealed needs a key: give --seal-to; 'onramp keygen' makes a pair");
+    if (s->seal_to != NULL && s->sealed == NULL && strcmp(s->file, "-") == 0)
+        return onramp_fail(err, ONRAMP_EUSAGE,
+                           "standard input has no name to call sealed passwords after: give --sealed");
+    return s->seal_to != NULL ? onramp_seal_public_read(seal_to, s->seal_to, err) : ONRAMP_OK;
+}
+
 /* What follows the creates, as the settings have it. */
 struct following {
     struct onramp_after after;
@@ -53,14 +64,13 @@ static enum onramp_status follow(struct following *out, const struct settings *s
     return invitation_open(&out->invitation, s, err);
 }
 
-static char *ledger_path(const struct settings *s)
+/* The path that was given, or one beside the users' file. */
+static char *path_of(const struct settings *s, const char *given, const char *ending)
 {
-    static const char ending[] = ".ledger.ndjson";
-    const char *stem = s->ledger != NULL ? s->ledger : s->file;
-    size_t size = strlen(stem) + sizeof ending;
+    size_t size = strlen(given != NULL ? given : s->file) + strlen(ending) + 1;
     char *path = malloc(size);
     if (path != NULL)
-        (void)snprintf(path, size, "%s%s", stem, s->ledger != NULL ? "" : ending);
+        (void)snprintf(path, size, "%s%s", given != NULL ? given : s->file, given != NULL ? "" : ending);
     return path;
 }
 
@@ -68,14 +78,16 @@ int cmd_upload(void *values)
 {
     struct settings *s = values;
     struct onramp_error err = {0};
-    if (check(s, &err) != ONRAMP_OK) {
+    struct onramp_seal_public seal_to;
+    if (check(s, &err) != ONRAMP_OK || check_sealing(s, &seal_to, &err) != ONRAMP_OK) {
         console_error(err.text);
         return EXIT_USAGE;
     }
-    char *path = ledger_path(s);
-    if (path == NULL || !reach_export_proxies(s)) {
+    char *path = path_of(s, s->ledger, ".ledger.ndjson"), *sealed = path_of(s, s->sealed, ".sealed.ndjson");
+    if (path == NULL || sealed == NULL || !reach_export_proxies(s)) {
         console_error("out of memory");
         free(path);
+        free(sealed);
         return EXIT_USAGE;
     }
     struct console console;
@@ -86,12 +98,15 @@ int cmd_upload(void *values)
     if (st != ONRAMP_OK) {
         console_log(&console, ONRAMP_LOG_ERROR, err.text);
         free(path);
+        free(sealed);
         return EXIT_USAGE;
     }
     struct job job = {.settings = s,
                       .command = COMMAND_UPLOAD,
                       .file = s->file,
                       .ledger = s->dry_run ? NULL : path,
+                      .sealed = s->seal_to != NULL ? sealed : NULL,
+                      .seal_to = &seal_to,
                       .domain = &s->domain,
                       .connection = s->connection,
                       .access = {.token = s->token,
@@ -107,5 +122,6 @@ int cmd_upload(void *values)
     int code = job_run(&job, &console);
     invitation_close(&following.invitation);
     free(path);
+    free(sealed);
     return code;
 }

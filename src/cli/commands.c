@@ -58,6 +58,18 @@ const struct command commands[] = {
      "either. What is written, and why, is told on standard error.\n"
      "Exit codes: 0 written, 2 usage or ledger, 3 FILE is unreadable or malformed, 5 standard output took no more.",
      &retry_table, ~0U, cmd_retry},
+    {"keygen", "a key pair for sealed passwords: 'upload --seal-to' takes the public one, 'open' the secret one",
+     "Prints the public key, which may be known to everyone. The secret key is encrypted under a passphrase, which is\n"
+     "asked for twice. Whoever loses it has lost the passwords.\n"
+     "Exit codes: 0 made, 2 not made.",
+     &keygen_table, ~0U, cmd_keygen},
+    {"open", "the passwords that 'upload --seal-to' has kept, as CSV",
+     "Opens every line of FILE and prints those passwords that are in force, by the ledger. Where answers were lost, "
+     "all\n"
+     "that may be are printed, newest last, as not certain.\n"
+     "Exit codes: 0 all opened, 1 some lines are not what they should be or --user has none, 2 usage, key, passphrase\n"
+     "or ledger, 3 FILE holds no sealed passwords.",
+     &open_table, ~0U, cmd_open},
     {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
      "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"
      "any plan. Prints what a client needs to reach it, in the form of a .env file.",

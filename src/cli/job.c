@@ -16,6 +16,7 @@ struct open_job {
     struct reach_talk talk;
     struct onramp_source source;
     struct onramp_ledger *ledger;
+    struct onramp_sealer *sealer;
     struct onramp_transport pool;
     char *settings_json;
 };
@@ -41,6 +42,8 @@ static enum onramp_status open_all(struct open_job *open_job, struct onramp_erro
         return st;
     if (job->ledger != NULL)
         st = onramp_ledger_open(&open_job->ledger, job->ledger, NULL, err);
+    if (st == ONRAMP_OK && job->ledger != NULL && job->sealed != NULL)
+        st = onramp_sealer_open(&open_job->sealer, job->sealed, job->seal_to, NULL, err);
     if (st != ONRAMP_OK)
         return st;
     if (open_job->ledger != NULL)
@@ -56,20 +59,24 @@ static enum onramp_status open_all(struct open_job *open_job, struct onramp_erro
     return open_job->settings_json != NULL ? ONRAMP_OK : onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
 }
 
-/* A run that was refused before it began leaves no empty ledger behind. It is still locked: nobody else writes it. */
-static void drop_empty_ledger(const struct open_job *open_job)
+/* A run that was refused before it began leaves no empty file behind. It is still locked: nobody else writes it. */
+static void drop_empty(const char *path)
 {
     struct stat file;
-    if (open_job->ledger != NULL && stat(open_job->job->ledger, &file) == 0 && file.st_size == 0)
-        (void)unlink(open_job->job->ledger);
+    if (stat(path, &file) == 0 && file.st_size == 0)
+        (void)unlink(path);
 }
 
 static void close_all(struct open_job *open_job)
 {
-    drop_empty_ledger(open_job);
+    if (open_job->ledger != NULL)
+        drop_empty(open_job->job->ledger);
+    if (open_job->sealer != NULL)
+        drop_empty(open_job->job->sealed);
     free(open_job->settings_json);
     if (open_job->pool.ops != NULL)
         open_job->pool.ops->close(open_job->pool.self);
+    onramp_sealer_close(open_job->sealer);
     onramp_ledger_close(open_job->ledger);
     if (open_job->source.ops != NULL)
         open_job->source.ops->close(open_job->source.self);
@@ -86,6 +93,7 @@ static enum onramp_status upload(struct open_job *open_job, struct onramp_summar
         .max_users = job->max_users,
         .verification_mail = (enum onramp_verification_mail)s->verification_mail,
         .password_length = (uint32_t)s->password_length,
+        .sealer = open_job->sealer,
         .dry_run = job->ledger == NULL,
         .after = job->after,
         .no_preflight = s->no_preflight,

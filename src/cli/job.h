@@ -10,8 +10,10 @@
 /* What is not the settings' to say. All borrowed. */
 struct job {
     const struct settings *settings;
-    enum command_bit command;    /* whose settings the ledger records */
-    const char *file, *ledger;   /* ledger NULL: a dry run */
+    enum command_bit command;  /* whose settings the ledger records */
+    const char *file, *ledger; /* ledger NULL: a dry run */
+    const char *sealed;        /* where to keep passwords, sealed to `seal_to`; NULL: nowhere */
+    const struct onramp_seal_public *seal_to;
     const struct domain *domain; /* of the tenant */
     const char *connection;
     struct onramp_access_settings access;

@@ -50,7 +50,9 @@ static void put_outcomes(FILE *out, const struct onramp_report *r)
     put_count(out, "open", r->open, false);
     put_count(out, "undone", r->undone, false);
     if (r->adopted > 0)
-        fprintf(out, "               %8" PRIu64 " of the created were proven by asking: nobody has their password\n",
+        fprintf(out,
+                "               %8" PRIu64
+                " of the created were proven by asking: nobody has their password, unless it was sealed\n",
                 r->adopted);
 }
 

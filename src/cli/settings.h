@@ -99,6 +99,7 @@ struct settings {
     char *https_proxy, *no_proxy; /* for curl, which reads its environment itself */
     int verification_mail;        /* enum onramp_verification_mail */
     uint64_t password_length;
+    char *seal_to, *sealed;
     bool dry_run;
     int invite; /* 0: by ticket, 1: by mail; -1: not given */
     char *links, *result_url, *app;

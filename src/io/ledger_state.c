@@ -297,6 +297,7 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
     entry.open = true;
     entry.settled = false;
     entry.correlation_id = optional_text(r, "correlation_id");
+    entry.attempt_run = state->runs[state->run_count - 1].past.run.run; /* as below */
     return store(state, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
 }
 

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# keygen, upload --seal-to and open as commands: what is kept is what the users have, and nobody else can read it.
+set -u
+
+command -v jq >/dev/null || { echo "skipped: jq is not installed"; exit 77; }
+work=$(mktemp -d)
+tenant=
+finish() {
+    [ -n "$tenant" ] && kill "$tenant" 2>/dev/null && wait "$tenant"
+    rm -rf "$work"
+}
+trap finish EXIT
+cd "$work" || exit 1
+
+fail() {
+    echo "FAILED: $1"
+    tail -n +1 -- out err 2>/dev/null | sed 's/^/    /'
+    exit 1
+}
+
+# expect EXIT ARGUMENTS…: runs onramp, its talk to out and err.
+expect() {
+    local wanted=$1 code
+    shift
+    "$ONRAMP_BINARY" "$@" >out 2>err
+    code=$?
+    [ "$code" -eq "$wanted" ] || fail "onramp $* ends with exit code $code, not $wanted"
+}
+says() { grep -qF -- "$1" err || fail "it does not say: $1"; }
+
+# ---- keys ----
+
+echo 'correct horse' >phrase
+expect 0 keygen --passphrase-file phrase
+public=$(cat out)
+[ "$(cat onramp.key.pub)" = "$public" ] || fail "the public key's file is not what was printed"
+[ "$(stat -c %a onramp.key)" = 600 ] || fail "others may read the secret key"
+grep -q 'kdf argon2id13' onramp.key || fail "the secret key is not encrypted"
+expect 2 keygen --passphrase-file phrase
+says "'onramp.key' is there already, and is not overwritten"
+echo >empty
+expect 2 keygen --out other.key --passphrase-file empty
+says 'the passphrase is empty'
+[ ! -e other.key ] || fail "a failed keygen leaves a key behind"
+expect 0 keygen --out other.key --no-passphrase
+setsid "$ONRAMP_BINARY" keygen --out third.key >out 2>err </dev/null && fail "a passphrase from nowhere"
+says 'no terminal to ask for the passphrase'
+
+# ---- a tenant, and users ----
+
+"$ONRAMP_BINARY" tenant --write-env .env --latency 0 >tenant.out 2>tenant.err &
+tenant=$!
+for _ in $(seq 400); do
+    [ -f .env ] && break
+    sleep 0.05
+done
+[ -f .env ] || fail "the tenant does not start"
+for n in 1 2 3; do echo "{\"email\":\"User$n@example.com\"}"; done >users.json
+
+expect 2 upload users.json --seal-to "${public%?}"
+says 'is no public key: a character is wrong or missing'
+expect 2 upload users.json --seal-to onramp.key
+says 'holds no public key'
+expect 2 upload users.json --sealed x
+says '--sealed needs a key'
+expect 2 upload users.json --seal-to "$public" --sealed users.json
+says 'holds something else than sealed passwords'
+expect 0 upload --dry-run users.json --seal-to "$public"
+[ ! -e users.json.sealed.ndjson ] || fail "a dry run seals"
+
+expect 0 upload users.json --seal-to onramp.key.pub --password-length 40
+[ "$(stat -c %a users.json.sealed.ndjson)" = 600 ] || fail "others may read the sealed passwords"
+[ "$(wc -l <users.json.sealed.ndjson)" = 3 ] || fail "not one line for each user"
+
+# ---- opening ----
+
+open() { local code=$1; shift; expect "$code" open users.json.sealed.ndjson --passphrase-file phrase "$@"; }
+open 0 --ledger users.json.ledger.ndjson --json
+[ "$(jq -r 'select(.certain) | .email' out | tr '\n' ' ')" = 'User1@example.com User2@example.com User3@example.com ' ] ||
+    fail "not every password is there and certain"
+[ "$(jq -r '.password | length' out | sort -u)" = 40 ] || fail "these are other passwords"
+[ "$(jq -r .password out | sort -u | wc -l)" = 3 ] || fail "users share a password"
+for password in $(jq -r .password out); do
+    grep -rqF -- "$password" users.json.ledger.ndjson users.json.sealed.ndjson tenant.err && fail "a password in the clear"
+done
+jq -r '"auth0|" + .user_id' out | sort >opened
+jq -r 'select(.type == "outcome") | .user_id' users.json.ledger.ndjson | sort | diff - opened || fail "other users"
+
+one=$(jq -r 'select(.email == "User2@example.com") | .password' out)
+open 0 --ledger users.json.ledger.ndjson --user user2@EXAMPLE.com
+[ "$(wc -l <out)" = 2 ] || fail "--user lists others"
+sed -n 2p out | grep -qF -- "\"$(sed 's/"/""/g' <<<"$one")\",\"yes\"" || fail "--user has another password"
+open 1 --ledger users.json.ledger.ndjson --user nobody@example.com
+says 'no password of this user'
+open 0
+says 'without --ledger nobody can tell which of these users were created'
+
+echo 'wrong horse' >wrong
+expect 2 open users.json.sealed.ndjson --passphrase-file wrong
+says "wrong passphrase for 'onramp.key'"
+expect 1 open users.json.sealed.ndjson --key other.key
+says "'users.json.sealed.ndjson', line 1: sealed to another key than this one"
+expect 2 open users.json.sealed.ndjson --key users.json
+says "'users.json' is no key file"
+expect 3 open users.json --key other.key
+says "'users.json' is no file of sealed passwords"
+
+# ---- tampered with ----
+
+cp users.json.sealed.ndjson kept
+sed -i '2s/"email":"User2@/"email":"User9@/' users.json.sealed.ndjson
+open 1 --ledger users.json.ledger.ndjson --json
+says "line 2: altered"
+[ "$(jq -r .email out | tr '\n' ' ')" = 'User1@example.com User3@example.com ' ] || fail "the other lines are not opened"
+box() { jq -r "select(.record == $1) | .box" kept; }
+awk -v a="$(box 0)" -v b="$(box 1)" '{ i = index($0, a); print i ? substr($0, 1, i - 1) b substr($0, i + length(a)) : $0 }' \
+    kept >users.json.sealed.ndjson
+open 1 --ledger users.json.ledger.ndjson
+says "line 1: altered" # a box under another's name
+{ sed -n 1p kept; echo nonsense; sed -n 3p kept; } >users.json.sealed.ndjson
+open 1 --ledger users.json.ledger.ndjson
+says "line 2: damaged"
+
+# ---- another run with another key adds to the same file; half a line from a crash does not stop it ----
+
+{ cat kept; printf '{"type":"sealed","version":1,"run":"x'; } >users.json.sealed.ndjson
+echo '{"email":"late@example.com"}' >>users.json
+expect 0 upload users.json --seal-to other.key.pub
+[ "$(wc -l <users.json.sealed.ndjson)" = 4 ] || fail "half a line is still there, or settled users were sealed again"
+expect 1 open users.json.sealed.ndjson --key other.key --ledger users.json.ledger.ndjson --json
+[ "$(jq -r 'select(.certain) | .email' out)" = late@example.com ] || fail "the new user's password is not there"
