@@ -33,9 +33,7 @@ int cmd_upload(void *values);
 int cmd_demo(void *values);
 int cmd_check(void *values);
 int cmd_keygen(void *values);
-extern const struct setting_table keygen_table;
 int cmd_open(void *values);
-extern const struct setting_table open_table;
 int cmd_tenant(void *values);
 int cmd_verify(void *values);
 int cmd_invite(void *values);
@@ -44,6 +42,8 @@ int cmd_plan(void *values);
 int cmd_report(void *values);
 int cmd_retry(void *values);
 /* Rows of commands that have a table of their own, in cmd_NAME.c. */
+extern const struct setting_table keygen_table;
+extern const struct setting_table open_table;
 extern const struct setting_table report_table;
 extern const struct setting_table retry_table;
 extern const struct setting_table tenant_table;

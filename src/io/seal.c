@@ -339,16 +339,19 @@ void onramp_seal_file_close(struct onramp_seal_file *file)
     free(file);
 }
 
-/* The next line without its newline; *whole = false if it is too long or holds a NUL. False at the end. */
-static bool read_line(struct onramp_seal_file *file, size_t *size, bool *whole)
+/* The next line without its newline, which *ended tells of; *whole = false if it is too long or holds a NUL. False at
+ * the end. */
+static bool read_line(struct onramp_seal_file *file, size_t *size, bool *whole, bool *ended)
 {
     int c;
     *size = 0;
     *whole = true;
+    *ended = false;
     bool any = false;
     while ((c = getc(file->stream)) != EOF) {
         any = true;
-        if (c == '\n')
+        *ended = c == '\n';
+        if (*ended)
             break;
         *whole = *whole && c != '\0' && *size <= ONRAMP_LINE_MAX;
         if (*whole)
@@ -374,10 +377,10 @@ enum onramp_status onramp_seal_file_next(struct onramp_seal_file *file, uint64_t
                                          struct onramp_error *err)
 {
     size_t size;
-    bool whole;
+    bool whole, ended;
     *object = NULL;
     do
-        if (!read_line(file, &size, &whole)) {
+        if (!read_line(file, &size, &whole, &ended)) {
             *line = 0;
             return ferror(file->stream) ? onramp_fail_sys(err, errno, "cannot read '%.200s'", file->path) : ONRAMP_OK;
         }
@@ -391,6 +394,8 @@ enum onramp_status onramp_seal_file_next(struct onramp_seal_file *file, uint64_t
         *object = value;
     else
         json_decref(value);
+    if (*object == NULL && !ended && (file->line > 1 || may_begin(file->text, size)))
+        *line = 0; /* half a line at the end, as a crash leaves: its request never left */
     return ONRAMP_OK;
 }
 

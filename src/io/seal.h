@@ -16,7 +16,7 @@ ONRAMP_NODISCARD enum onramp_status onramp_seal_file_open(struct onramp_seal_fil
 void onramp_seal_file_close(struct onramp_seal_file *file); /* NULL is fine */
 
 /* The next line that is not blank: its number and its object, which is the caller's to decref, NULL if it is no line of
- * such a file. *line 0 at the end. */
+ * such a file. *line 0 at the end, and at half a line there, which a crash leaves. */
 ONRAMP_NODISCARD enum onramp_status onramp_seal_file_next(struct onramp_seal_file *file, uint64_t *line,
                                                           json_t **object, struct onramp_error *err);
 ONRAMP_NODISCARD enum onramp_status onramp_seal_file_rewind(struct onramp_seal_file *file, struct onramp_error *err);
