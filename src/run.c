@@ -115,10 +115,11 @@ static enum onramp_status meet_tenant(struct onramp_run *r)
 
 static void say_mails(struct onramp_run *r)
 {
-    unsigned long long mails = r->census.mails;
+    unsigned long long verifications = r->census.mails, mails = verifications + onramp_after_mails(r);
     if (mails > 0)
-        onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN, "this run makes Auth0 send %llu verification mail%s",
-                           mails, mails == 1 ? "" : "s");
+        onramp_session_log(&r->engine.session, ONRAMP_LOG_WARN,
+                           "this run makes Auth0 send %llu mail%s, %llu of them for verification", mails,
+                           mails == 1 ? "" : "s", verifications);
     else if (r->census.sendable > 0)
         onramp_session_log(&r->engine.session, ONRAMP_LOG_INFO, "this run makes Auth0 send no verification mails");
 }

@@ -130,8 +130,11 @@ bool console_ask(const struct console *console, const char *question, int wake_f
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
     while (poll(fds, 2, -1) < 0 && errno == EINTR)
         continue;
-    ssize_t size =
-        (fds[0].revents & POLLIN) != 0 && fds[1].revents == 0 ? read(STDIN_FILENO, answer, sizeof answer) : 0;
+    if (fds[1].revents != 0) {
+        put("\n"); /* nobody has ended the line */
+        return false;
+    }
+    ssize_t size = (fds[0].revents & POLLIN) != 0 ? read(STDIN_FILENO, answer, sizeof answer) : 0;
     return (size == 2 && strncasecmp(answer, "y\n", 2) == 0) || (size == 4 && strncasecmp(answer, "yes\n", 4) == 0);
 }
 

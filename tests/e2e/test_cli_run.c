@@ -368,7 +368,7 @@ static pid_t start_on_terminal(int *master, const char *const *arguments)
     assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
     assert_int_equal(fcntl(*master, F_SETFD, FD_CLOEXEC), 0);
     (void)setenv("TERM", "xterm", 1);
-    pid_t child = start_onramp(-1, terminal, arguments);
+    pid_t child = start_onramp(terminal, terminal, arguments);
     (void)close(terminal);
     return child;
 }
@@ -411,6 +411,63 @@ static void no_progress_leaves_the_terminal_alone(void **state)
     assert_null(strchr(text, '\x1b'));
 }
 
+/* Everything up to `words`. */
+static void await_words(int master, const char *words)
+{
+    char text[4096];
+    for (size_t at = 0;;) {
+        ssize_t got = read(master, text + at, sizeof text - 1 - at);
+        assert_true(got > 0);
+        at += (size_t)got;
+        text[at] = '\0';
+        if (strstr(text, words) != NULL)
+            return;
+    }
+}
+
+/* NULL: a signal is the answer. */
+static int answer_the_question(const char *answer)
+{
+    char rest[4096];
+    int master;
+    pid_t child = start_on_terminal(
+        &master, (const char *const[]){"upload", "users.json", "--verification-mail=yes", "--no-progress", NULL});
+    await_words(master, "this run makes Auth0 send 3 mails. Go on? [y/N]");
+    assert_int_equal(tenant_created(), 0);
+    if (answer == NULL)
+        assert_int_equal(kill(child, SIGINT), 0);
+    else
+        assert_int_equal(write(master, answer, strlen(answer)), (ssize_t)strlen(answer));
+    read_terminal(master, rest, sizeof rest);
+    (void)close(master);
+    return finish(child);
+}
+
+static void mails_are_asked_about_before_anybody_gets_one(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    write_users(3);
+    assert_int_equal(answer_the_question("\n"), 2);
+    assert_int_equal(answer_the_question("no\n"), 2);
+    assert_int_equal(answer_the_question(NULL), 130);
+    assert_int_equal(tenant_created(), 0);
+    assert_int_equal(answer_the_question("yes\n"), 0);
+    assert_int_equal(tenant_created(), 3);
+}
+
+static void yes_said_beforehand_needs_no_terminal(void **state)
+{
+    (void)state;
+    start_tenant(50, 500, 0);
+    write_users(3);
+    assert_int_equal(RUN("upload", "users.json", "--verification-mail=yes"), 2);
+    assert_int_equal(tenant_created(), 0);
+    assert_int_equal(RUN("upload", "users.json", "--verification-mail=yes", "--yes"), 0);
+    assert_int_equal(tenant_created(), 3);
+    assert_non_null(strstr(read_file("stderr"), "this run makes Auth0 send 3 mails, 3 of them for verification"));
+}
+
 /* ---- the demo ---- */
 
 static void the_demo_needs_nothing_leaves_nothing_and_counts(void **state)
@@ -441,6 +498,8 @@ int main(void)
         TEST(a_second_signal_leaves_at_once),
         TEST(progress_on_a_terminal_is_one_line_redrawn_in_place),
         TEST(no_progress_leaves_the_terminal_alone),
+        TEST(mails_are_asked_about_before_anybody_gets_one),
+        TEST(yes_said_beforehand_needs_no_terminal),
         TEST(the_demo_needs_nothing_leaves_nothing_and_counts),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
