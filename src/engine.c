@@ -178,7 +178,9 @@ static enum onramp_todo turn(struct onramp_engine *e, struct onramp_step *step)
 static void excuse_absence(struct onramp_engine *e, onramp_time since, onramp_time until)
 {
     const onramp_span unnoticed = 10 * ONRAMP_SECOND;
-    onramp_time due = until != ONRAMP_NEVER ? until : since + e->target->timeout;
+    onramp_time due = until; /* or when what is in flight has timed out */
+    if (onramp_scheduler_in_flight(e->scheduler) > 0 && since + e->target->timeout < due)
+        due = since + e->target->timeout;
     if (due < since)
         due = since;
     if (e->now > due + unnoticed)

@@ -206,9 +206,10 @@ void onramp_session_learn(struct onramp_session *s, const struct onramp_reply *r
 {
     if (reply->meaning != ONRAMP_REPLY_DONE)
         return;
-    if (reply->date != 0) {
+    onramp_time now = s->transport->ops->now(s->transport->self);
+    if (reply->date > onramp_session_clock(s, now)) { /* an answer that was read late does not set it back */
         s->tenant_date = reply->date;
-        s->tenant_date_at = s->transport->ops->now(s->transport->self);
+        s->tenant_date_at = now;
     }
     if (!s->stale)
         s->renewed = false;

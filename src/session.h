@@ -29,7 +29,7 @@ struct onramp_session {
     bool connection_known;
     struct onramp_connection connection;
     bool may_ask;               /* look-ups of users are allowed, as far as known */
-    int64_t tenant_date;        /* Date of the latest success, Unix seconds; 0: none yet … */
+    int64_t tenant_date;        /* Date of the freshest success, Unix seconds; 0: none yet … */
     onramp_time tenant_date_at; /* … and when it was seen */
     /* Of the latest answers of any kind that had them, for people: no evidence. Date 0: none yet. */
     int64_t heard_date;
@@ -78,7 +78,7 @@ bool onramp_session_unauthorized(struct onramp_session *session);
 /* Every answer passes here: its Date, and that the token is good. Only a success is surely the tenant's own word. */
 void onramp_session_learn(struct onramp_session *session, const struct onramp_reply *reply);
 
-/* The tenant's clock: Unix seconds, never ahead of it, behind by the age of an answer. 0: not known. */
+/* The tenant's clock: Unix seconds, never ahead of it, behind by the age of the freshest answer. 0: not known. */
 int64_t onramp_session_clock(const struct onramp_session *session, onramp_time now);
 
 /* The exit code of a command that ended with this status before its first write. */

@@ -319,8 +319,11 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     job->attempts++;
     (void)snprintf(job->correlation, sizeof job->correlation, "onramp-%.8s-%llu-%u", r->summary->run,
                    (unsigned long long)job->ordinal, job->attempts);
-    if (!job->doubtful || job->tenant_date == 0)
-        job->tenant_date = onramp_session_clock(&r->engine.session, r->engine.now);
+    /* The date of the latest look-up stands, since an earlier attempt may have arrived behind it, until it no longer
+     * can. */
+    int64_t clock = onramp_session_clock(&r->engine.session, r->engine.now);
+    if (!job->doubtful || job->tenant_date == 0 || clock > job->tenant_date + ONRAMP_EVIDENCE_DELIVERY)
+        job->tenant_date = clock;
     struct onramp_ledger_attempt line = {.at = onramp_engine_wall(&r->engine),
                                          .record = job->ordinal,
                                          .identity = job->user.identity,

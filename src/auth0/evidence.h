@@ -36,8 +36,10 @@ struct onramp_evidence {
 
 /* Seconds by which the clocks of a tenant's machines may differ: one stamps the answers, another the users. */
 #define ONRAMP_EVIDENCE_SKEW 5
-/* Seconds after tenant_date in which an attempt, or what a network made of it, can still have arrived. */
-#define ONRAMP_EVIDENCE_LATEST 1800
+/* Seconds within which an attempt, whatever a network made of it, has arrived, or never will. */
+#define ONRAMP_EVIDENCE_DELIVERY 900
+/* Seconds after tenant_date in which a user of ours can appear: an attempt leaves at most one delivery later. */
+#define ONRAMP_EVIDENCE_LATEST (2 * ONRAMP_EVIDENCE_DELIVERY)
 
 /* *user_id is the id of the user that the verdict speaks of, borrowed from `found`; untouched for NOBODY. */
 enum onramp_verdict onramp_evidence_judge(const struct onramp_evidence *evidence, const struct onramp_found *found,

@@ -32,6 +32,7 @@ struct trial {
     uint64_t runs;
     bool credentials; /* fetches its own tokens, so that a 401 can be cured */
     onramp_span give_up_after;
+    struct onramp_rate ceiling; /* of its own; tokens 0: none */
     bool (*stopping)(void *context);
 };
 
@@ -88,6 +89,7 @@ static struct onramp_summary run(struct trial *t)
     }
     world_upload_settings(&t->w, &settings, t->w.setup.seed * 1000 + t->runs++);
     settings.target.give_up_after = t->give_up_after;
+    settings.target.pacing.ceiling = t->ceiling;
     const struct onramp_secret *token = settings.target.access.token;
     if (t->credentials) {
         assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
@@ -120,6 +122,16 @@ static void run_and_die(struct trial *t, uint64_t deed)
 static unsigned disagreements(struct trial *t)
 {
     return world_disagreements(&t->w, &t->records, ledger_path, NULL);
+}
+
+static int outcome_of(const char *email)
+{
+    struct onramp_ledger *ledger = NULL;
+    assert_int_equal(onramp_ledger_read(&ledger, ledger_path, NULL), ONRAMP_OK);
+    const struct onramp_ledger_entry *entry = onramp_ledger_find(ledger, &(struct onramp_identity){.email = email});
+    int outcome = entry != NULL && entry->has_outcome && !entry->open ? (int)entry->outcome : -1;
+    onramp_ledger_close(ledger);
+    return outcome;
 }
 
 static uint64_t users(struct trial *t)
@@ -307,6 +319,9 @@ static void who_left_the_file_is_asked_about_and_never_sent(void **state)
             assert_int_equal(summary.counts[ONRAMP_INVALID], spoiled);
             assert_int_equal(summary.counts[ONRAMP_CREATED] + summary.counts[ONRAMP_FAILED], 0);
             assert_int_equal(t.w.creates_sent, 1);
+            assert_int_equal(outcome_of("ann@example.com"), arrived   ? ONRAMP_CREATED
+                                                            : spoiled ? ONRAMP_INVALID
+                                                                      : ONRAMP_FAILED);
             world_source_init(&t.records, 1, ann);
             summary = run(&t); /* back in the file */
             assert_int_equal(summary.exit, 0);
@@ -328,35 +343,40 @@ static const struct {
     {CUSTOM, BLIND, true, ONRAMP_UNKNOWN, ONRAMP_EXISTS}, /* another id than ours: ours renamed, or somebody else's */
 };
 
+static void lose_an_answer(size_t dealing, bool theirs, enum world_fault fault)
+{
+    struct trial t;
+    struct world_setup setup = ordinary(1);
+    const char *scopes = dealings[dealing].scopes;
+    setup.tenant.options = dealings[dealing].options;
+    setup.tenant.scopes = scopes != NULL ? scopes : setup.tenant.scopes;
+    setup.replaces_ids = dealings[dealing].replaces;
+    setup.plan[0].request = scopes != NULL ? 2 : FIRST_CREATE + 1; /* the second: a first answer has told the date */
+    setup.plan[0].fault = fault;
+    begin(&t, &setup, 2, NULL);
+    if (theirs) {
+        world_rival(&t.w, "{\"connection\":\"Username-Password-Authentication\",\"email\":\"u1@example.com\","
+                          "\"password\":\"Some-Pa55word\"}");
+        t.w.now += 10 * ONRAMP_SECOND; /* older than our attempt */
+    }
+    struct onramp_summary summary = run(&t);
+    int expected = theirs ? dealings[dealing].theirs : dealings[dealing].lost;
+    assert_int_equal(outcome_of("u0@example.com"), ONRAMP_CREATED);
+    assert_int_equal(outcome_of("u1@example.com"), expected);
+    assert_int_equal(summary.exit, expected == ONRAMP_UNKNOWN ? 5 : 0);
+    assert_int_equal(disagreements(&t), 0);
+    end(&t);
+}
+
 static void a_lost_answer_is_settled_by_the_evidence_that_the_connection_allows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof dealings / sizeof dealings[0]; i++)
-        for (int theirs = 0; theirs <= 1; theirs++) {
-            struct trial t;
-            struct world_setup setup = ordinary(1);
-            setup.tenant.options = dealings[i].options;
-            setup.tenant.scopes = dealings[i].scopes != NULL ? dealings[i].scopes : setup.tenant.scopes;
-            setup.replaces_ids = dealings[i].replaces;
-            setup.plan[0].request = dealings[i].scopes != NULL ? 2 : FIRST_CREATE;
-            setup.plan[0].fault = WORLD_MUTE;
-            begin(&t, &setup, 2, NULL);
-            if (theirs)
-                for (int k = 0; k < 2; k++)
-                    world_rival(&t.w, k ? "{\"connection\":\"Username-Password-Authentication\",\"email\":"
-                                          "\"u1@example.com\",\"password\":\"Some-Pa55word\"}"
-                                        : "{\"connection\":\"Username-Password-Authentication\",\"email\":"
-                                          "\"u0@example.com\",\"password\":\"Some-Pa55word\"}");
-            t.w.now += 10 * ONRAMP_SECOND; /* somebody else's are older than our attempts */
-            struct onramp_summary summary = run(&t);
-            int expected = theirs ? dealings[i].theirs : dealings[i].lost;
-            assert_true(summary.counts[expected] >= 1);
-            assert_int_equal(summary.counts[expected] + summary.counts[ONRAMP_CREATED],
-                             expected == ONRAMP_CREATED ? 4 : 2);
-            assert_int_equal(summary.exit, expected == ONRAMP_UNKNOWN ? 5 : 0);
-            assert_int_equal(disagreements(&t), 0);
-            end(&t);
-        }
+        for (int fault = WORLD_BAD_GATEWAY; fault <= WORLD_TORN; fault++)
+            if (fault != WORLD_ANSWER_LATE) {
+                lose_an_answer(i, false, (enum world_fault)fault);
+                lose_an_answer(i, true, (enum world_fault)fault);
+            }
 }
 
 /* Only the date can tell, and it tells nothing of whoever came long after. */
@@ -537,6 +557,46 @@ static void a_process_that_stood_still_for_an_hour_carries_on_without_a_flood(vo
     }
 }
 
+/* A setback, then an answer lost in an hour that the process did not see: its patience is not at an end. */
+static void an_hour_that_was_slept_through_is_no_hour_without_progress(void **state)
+{
+    (void)state;
+    for (int setback = 0; setback <= 1; setback++) {
+        struct trial t;
+        struct world_setup setup = ordinary(1);
+        setup.plan[0].request = setback ? FIRST_CREATE : 0;
+        setup.plan[0].fault = WORLD_UNAVAILABLE;
+        setup.plan[1].request = FIRST_CREATE + (uint64_t)setback;
+        setup.plan[1].fault = WORLD_MUTE;
+        begin(&t, &setup, 1, ann);
+        t.w.suspend_at = t.w.now + 20 * ONRAMP_SECOND;
+        t.w.suspend_for = 60 * ONRAMP_MINUTE;
+        struct onramp_summary summary = run(&t);
+        assert_int_equal(summary.exit, 0);
+        assert_true(t.w.now > 1000 * ONRAMP_SECOND + 60 * ONRAMP_MINUTE);
+        assert_int_equal(disagreements(&t), 0);
+        end(&t);
+    }
+}
+
+/* Sends are further apart than half of the patience, and one of them is turned away. */
+static void waiting_for_ones_turn_is_no_failure(void **state)
+{
+    (void)state;
+    struct trial t;
+    struct world_setup setup = ordinary(1);
+    setup.tenant.scopes = BLIND;
+    setup.plan[0].request = 2;
+    setup.plan[0].fault = WORLD_THROTTLED;
+    begin(&t, &setup, 3, NULL);
+    t.give_up_after = 90 * ONRAMP_SECOND;
+    t.ceiling = (struct onramp_rate){1, ONRAMP_MINUTE};
+    struct onramp_summary summary = run(&t);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.counts[ONRAMP_CREATED], 3);
+    end(&t);
+}
+
 /* ---- the planner ---- */
 
 struct seeds {
@@ -708,6 +768,8 @@ int main(void)
         cmocka_unit_test(giving_up_loses_nothing),
         cmocka_unit_test(a_wall_clock_gone_wild_changes_nothing_but_the_dates_in_the_ledger),
         cmocka_unit_test(a_process_that_stood_still_for_an_hour_carries_on_without_a_flood),
+        cmocka_unit_test(an_hour_that_was_slept_through_is_no_hour_without_progress),
+        cmocka_unit_test(waiting_for_ones_turn_is_no_failure),
         cmocka_unit_test(any_fault_at_any_request_and_a_death_at_any_deed_leave_the_truth),
         cmocka_unit_test(seeded_trouble_of_every_kind_leaves_the_truth),
     };
