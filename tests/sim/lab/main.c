@@ -239,7 +239,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (order.seeds == 0)
-        order.seeds = order.check ? 6 : 200;
+        order.seeds = order.check ? 4 : 200;
     if (order.list) {
         for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
             puts(lab_scenario_at(i)->name);
