@@ -51,6 +51,29 @@ static void check_password(const struct onramp_user *user, const uint8_t *data, 
     onramp_secret_free(password);
 }
 
+static void count_problem(void *context, enum onramp_problem problem, const char *subject, const char *text)
+{
+    struct onramp_error told = {.text = ""};
+    (void)problem;
+    (void)onramp_fail(&told, ONRAMP_EINPUT, "%s: %s", subject, text);
+    check_refusal(&told);
+    ++*(size_t *)context;
+}
+
+/* Told of every problem, a record is judged as it is when the first is enough. */
+static void check_problems(const uint8_t *data, size_t size, enum onramp_status judged)
+{
+    size_t problems = 0;
+    const struct onramp_user_rules rules = {.connection = "Users",
+                                            .mail = (enum onramp_verification_mail)(data[0] % 3),
+                                            .problem = count_problem,
+                                            .context = &problems};
+    struct onramp_user user;
+    enum onramp_status st = onramp_user_parse(&user, (const char *)data + 1, size - 1, &rules, NULL);
+    assert(st == judged && (problems > 0) == (st == ONRAMP_EINPUT));
+    onramp_user_clear(&user);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -61,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct onramp_error err = {.text = ""};
     enum onramp_status st = onramp_user_parse(&user, (const char *)data + 1, size - 1, &rules, &err);
     assert(st == ONRAMP_OK || st == ONRAMP_EINPUT);
+    check_problems(data, size, st);
     if (st == ONRAMP_OK) {
         assert(user.identity.email != NULL || user.identity.username != NULL || user.identity.phone_number != NULL);
         check_body(&user);

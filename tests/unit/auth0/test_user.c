@@ -532,6 +532,74 @@ static void survives_want_of_memory_at_any_point(void **state)
     assert_true(allowed > 10);
 }
 
+struct told {
+    size_t count;
+    enum onramp_problem problem[16];
+    char subject[16][160];
+};
+
+static void tell(void *context, enum onramp_problem problem, const char *subject, const char *text)
+{
+    struct told *told = context;
+    assert_true(told->count < 16 && text[0] != '\0');
+    told->problem[told->count] = problem;
+    (void)snprintf(told->subject[told->count++], sizeof told->subject[0], "%s", subject);
+}
+
+static void tells_every_problem_of_a_record_where_asked(void **state)
+{
+    (void)state;
+    static const char record[] = "{\"email\":\"ann\",\"given_name\":7,\"user_metadata\":{\"a.b\":1,\"ok\":1,\"c$\":1},"
+                                 "\"nmae\":\"x\",\"password_hash\":\"x\",\"password\":\"x\",\"connection\":\"Other\","
+                                 "\"name\":\"Ann\"}";
+    static const struct {
+        enum onramp_problem problem;
+        const char *subject;
+    } expected[] = {
+        {ONRAMP_PROBLEM_VALUE, "email"},           {ONRAMP_PROBLEM_TYPE, "given_name"},
+        {ONRAMP_PROBLEM_KEY, "user_metadata.a.b"}, {ONRAMP_PROBLEM_KEY, "user_metadata.c$"},
+        {ONRAMP_PROBLEM_UNKNOWN, "nmae"},          {ONRAMP_PROBLEM_IMPORT_ONLY, "password_hash"},
+        {ONRAMP_PROBLEM_PASSWORD, "password"},     {ONRAMP_PROBLEM_CONNECTION, "connection"},
+    };
+    struct told told = {0};
+    const struct onramp_user_rules rules = {.connection = "Users", .problem = tell, .context = &told};
+    struct onramp_user user;
+    struct onramp_error err, first;
+    assert_int_equal(onramp_user_parse(&user, record, strlen(record), &rules, &err), ONRAMP_EINPUT);
+    onramp_user_clear(&user);
+    assert_int_equal(told.count, sizeof expected / sizeof expected[0]);
+    for (size_t i = 0; i < told.count; i++) {
+        assert_int_equal(told.problem[i], expected[i].problem);
+        assert_string_equal(told.subject[i], expected[i].subject);
+    }
+    /* The record is judged alike, and by the same words, whoever listens. */
+    assert_int_equal(onramp_user_parse(&user, record, strlen(record), &quiet, &first), ONRAMP_EINPUT);
+    onramp_user_clear(&user);
+    assert_string_equal(err.text, first.text);
+}
+
+static void what_is_wrong_with_the_record_as_a_whole_is_told_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *record;
+        enum onramp_problem problem;
+    } cases[] = {{"[]", ONRAMP_PROBLEM_RECORD},
+                 {"{", ONRAMP_PROBLEM_RECORD},
+                 {"{}", ONRAMP_PROBLEM_NOBODY},
+                 {"{\"name\":\"Ann\"}", ONRAMP_PROBLEM_NOBODY}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct told told = {0};
+        const struct onramp_user_rules rules = {.connection = "Users", .problem = tell, .context = &told};
+        struct onramp_user user;
+        assert_int_equal(onramp_user_parse(&user, cases[i].record, strlen(cases[i].record), &rules, NULL),
+                         ONRAMP_EINPUT);
+        onramp_user_clear(&user);
+        assert_int_equal(told.count, 1);
+        assert_int_equal(told.problem[0], cases[i].problem);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +628,8 @@ int main(void)
         cmocka_unit_test(refuses_more_than_a_megabyte),
         cmocka_unit_test(collects_what_a_password_must_not_contain),
         cmocka_unit_test(puts_password_and_chosen_id_into_the_body),
+        cmocka_unit_test(tells_every_problem_of_a_record_where_asked),
+        cmocka_unit_test(what_is_wrong_with_the_record_as_a_whole_is_told_once),
         cmocka_unit_test(survives_want_of_memory_at_any_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
