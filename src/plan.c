@@ -12,7 +12,7 @@
 #define EPOCH INT64_C(1767225600000) /* 2026-01-01: a plan says the same whenever it is made */
 #define SEED  1
 
-/* Takes every identifier and wants none: whether the real one does is for `onramp check` to say. */
+/* Takes every identifier and wants none: whether the real one does is for `onramp check` to find out. */
 static const char options[] = "{\"passwordPolicy\":\"good\",\"attributes\":{\"email\":{},\"phone_number\":{},"
                               "\"username\":{\"validation\":{\"min_length\":1,\"max_length\":128,"
                               "\"allowed_types\":{\"email\":true}}}}}";

@@ -93,9 +93,10 @@ static enum onramp_status take_seen(struct onramp_plan_settings *plan, const cha
     const struct onramp_ledger_end *end = &past.end;
     if (end->has_limit) {
         const onramp_span per = 1000 * ONRAMP_SECOND;
+        uint64_t tokens = (uint64_t)(end->limit_per_second * 1000 + 0.5);
         of->name = "seen";
         of->limit.burst = end->limit_burst;
-        of->limit.rate = (struct onramp_rate){(uint64_t)(end->limit_per_second * 1000 + 0.5), per};
+        of->limit.rate = (struct onramp_rate){tokens > 0 ? tokens : 1, per};
         plan->api = of->limit;
     } else {
         st = onramp_fail(err, ONRAMP_EUSAGE,

@@ -113,6 +113,26 @@ static void an_entry_knows_when_its_outcome_came_and_how_long_it_took(void **sta
     onramp_ledger_close(ledger);
 }
 
+static void one_in_memory_is_like_any_other_and_leaves_no_file(void **state)
+{
+    (void)state;
+    struct onramp_ledger *ledger = NULL;
+    assert_int_equal(onramp_ledger_in_memory(&ledger, NULL), ONRAMP_OK);
+    begin(ledger, "r");
+    attempt(ledger, 0, "a@x.example", 1);
+    assert_true(entry(ledger, "a@x.example")->open);
+    sync_ledger(ledger);
+    outcome(ledger, 0, "a@x.example", ONRAMP_CREATED);
+    end(ledger);
+    assert_true(entry(ledger, "a@x.example")->settled);
+    struct told told = {.count = 0};
+    onramp_ledger_runs(ledger, collect, &told);
+    assert_true(told.count == 1 && told.pasts[0].ended);
+    onramp_ledger_close(ledger);
+    assert_int_equal(access(ledger_path, F_OK), -1);
+    assert_int_equal(access("in memory", F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +140,7 @@ int main(void)
         cmocka_unit_test_setup(stops_when_told_to, without_ledger),
         cmocka_unit_test_setup(reads_an_end_line_that_says_little, without_ledger),
         cmocka_unit_test_setup(an_entry_knows_when_its_outcome_came_and_how_long_it_took, without_ledger),
+        cmocka_unit_test_setup(one_in_memory_is_like_any_other_and_leaves_no_file, without_ledger),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
