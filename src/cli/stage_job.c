@@ -32,6 +32,11 @@ static bool set_text(json_t *object, const char *name, const char *text)
     return text == NULL || text[0] == '\0' || json_object_set_new(object, name, text_of(text)) == 0;
 }
 
+static json_int_t record_of(const json_t *finding)
+{
+    return json_integer_value(json_object_get(finding, "record"));
+}
+
 static void on_found(void *context, const struct onramp_ledger_entry *entry, enum onramp_result result,
                      const char *message)
 {
@@ -43,7 +48,10 @@ static void on_found(void *context, const struct onramp_ledger_entry *entry, enu
                 set_text(finding, "username", entry->identity.username) &&
                 set_text(finding, "phone_number", entry->identity.phone_number) &&
                 set_text(finding, "user_id", entry->user_id) && set_text(finding, "message", message);
-    if (!good || json_array_append(job->findings, finding) != 0)
+    size_t at = json_array_size(job->findings); /* in the order of the records */
+    while (at > 0 && record_of(json_array_get(job->findings, at - 1)) > (json_int_t)entry->record)
+        at--;
+    if (!good || json_array_insert(job->findings, at, finding) != 0)
         console_log(&job->console, ONRAMP_LOG_WARN, "out of memory: not everybody is listed");
     json_decref(finding);
 }
@@ -128,7 +136,7 @@ static void put_finding(const json_t *finding)
         who = json_string_value(json_object_get(finding, names[i]));
     const char *user_id = json_string_value(json_object_get(finding, "user_id"));
     printf("  %s: record %" JSON_INTEGER_FORMAT ", ", json_string_value(json_object_get(finding, "finding")),
-           json_integer_value(json_object_get(finding, "record")));
+           record_of(finding));
     put_clean(who != NULL ? who : "without a name");
     if (user_id != NULL && user_id != who) {
         fputs(" (", stdout);
