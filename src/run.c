@@ -12,6 +12,7 @@
 void onramp_job_forget(struct onramp_job *job)
 {
     onramp_user_clear(&job->user);
+    onramp_secret_free(job->password);
     onramp_secret_free(job->body);
     *job = (struct onramp_job){0};
 }

@@ -13,8 +13,8 @@ struct onramp_job {
     bool held;
     uint64_t ordinal;
     struct onramp_user user;
-    struct onramp_secret *body; /* made at the first departure, the same for each, wiped when settled */
-    char chosen_id[25];         /* the user_id that we gave it; "" if none */
+    struct onramp_secret *password, *body; /* made at the first departure, the same for each, wiped when settled */
+    char chosen_id[25];                    /* the user_id that we gave it; "" if none */
     char correlation[65];
     uint32_t attempts;         /* sends of this record, over all runs of the ledger */
     uint32_t failures;         /* of this run: creates that failed in passing */

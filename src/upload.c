@@ -297,15 +297,13 @@ static enum onramp_status make_body(struct onramp_run *r, struct onramp_job *job
     onramp_policy_strictest(&strictest);
     const struct onramp_policy *policy =
         r->engine.session.connection_known ? &r->engine.session.connection.policy : &strictest;
-    struct onramp_secret *password = NULL;
     enum onramp_status st =
-        onramp_password_make(&password, policy, r->settings->password_length, job->user.profile, r->err);
+        onramp_password_make(&job->password, policy, r->settings->password_length, job->user.profile, r->err);
     if (st == ONRAMP_OK)
-        st = onramp_user_body(&job->body, &job->user, job->chosen_id[0] != '\0' ? job->chosen_id : NULL, password,
+        st = onramp_user_body(&job->body, &job->user, job->chosen_id[0] != '\0' ? job->chosen_id : NULL, job->password,
                               r->err);
     if (st == ONRAMP_OK)
-        st = seal(r, job, password);
-    onramp_secret_free(password);
+        st = seal(r, job, job->password);
     onramp_policy_clear(&strictest);
     return st;
 }
@@ -606,6 +604,15 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
                                job->ask_failures > 0 ? job->ask_failures : 1, r->engine.now);
 }
 
+/* A server that repeats what it was sent must not bring a secret into ledger or log. */
+static void withhold(const struct onramp_run *r, const struct onramp_job *job, struct onramp_reply *reply)
+{
+    const struct onramp_secret *token = onramp_session_token(&r->engine.session);
+    if ((job->password != NULL && strstr(reply->message, job->password->text) != NULL) ||
+        (token != NULL && strstr(reply->message, token->text) != NULL))
+        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
+}
+
 static void land(void *self, const struct onramp_answer *answer)
 {
     struct onramp_run *r = self;
@@ -614,6 +621,7 @@ static void land(void *self, const struct onramp_answer *answer)
     assert(id < r->engine.job_count && job->held);
     struct onramp_reply reply;
     onramp_reply_parse(&reply, answer, !job->asking);
+    withhold(r, job, &reply);
     onramp_engine_landed(&r->engine, id, &reply);
     bool fine = reply.meaning == ONRAMP_REPLY_DONE;
     onramp_session_log(&r->engine.session, ONRAMP_LOG_DEBUG, "record %llu: %s %d %s (%.3f s)",

@@ -440,6 +440,25 @@ static void sends_a_rejected_record_again_only_when_the_file_was_edited(void **s
     world_clear(&w);
 }
 
+static void keeps_a_password_to_itself_that_the_tenant_repeats(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.parrots = true;
+    start(&w, &records, &setup, 1);
+    assert_int_equal(run_once(&w, &records, 1).counts[ONRAMP_REJECTED], 1);
+    struct onramp_ledger *ledger = NULL;
+    assert_int_equal(onramp_ledger_read(&ledger, ledger_path, NULL), ONRAMP_OK);
+    struct onramp_identity who = {.email = "u0@example.com"};
+    const struct onramp_ledger_entry *entry = onramp_ledger_find(ledger, &who);
+    assert_non_null(entry);
+    assert_string_equal(entry->message, "(withheld: the answer repeats a secret)");
+    onramp_ledger_close(ledger);
+    world_clear(&w);
+}
+
 static bool after_ten(void *context)
 {
     struct onramp_tenant_view view;
@@ -494,6 +513,7 @@ int main(void)
         cmocka_unit_test(creates_everyone_on_every_plan),
         cmocka_unit_test(gives_every_record_one_outcome_and_skips_what_is_settled),
         cmocka_unit_test(sends_a_rejected_record_again_only_when_the_file_was_edited),
+        cmocka_unit_test(keeps_a_password_to_itself_that_the_tenant_repeats),
         cmocka_unit_test(lands_what_is_in_flight_when_interrupted),
         cmocka_unit_test(loses_and_doubles_nobody_on_a_bad_network),
         cmocka_unit_test(survives_death_between_any_two_deeds),

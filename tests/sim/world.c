@@ -299,6 +299,12 @@ static void act(struct world *w, struct flight *f)
     if (w->watch != NULL)
         w->watch(w->watch_context, &request);
     onramp_tenant_handle(w->tenant, &request, w->now, &f->response);
+    const char *password = f->body != NULL ? strstr(f->body, "\"password\":\"") : NULL;
+    if (w->setup.parrots && password != NULL) {
+        char message[200];
+        (void)snprintf(message, sizeof message, "not a good one: %.32s", password + strlen("\"password\":\""));
+        answer_with(&f->response, 400, true, "invalid_body", message);
+    }
     if (f->fault == WORLD_BAD_GATEWAY)
         answer_with(&f->response, 502, false, "", "Bad Gateway");
 }
