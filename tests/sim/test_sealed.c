@@ -216,6 +216,168 @@ static void the_right_password_is_given_and_certain_ones_are_right(void **state)
     }
 }
 
+/* ---- which lines count, case by case ---- */
+
+/*
+ * A history of one user. R: a run begins. 1 to 9: a line is sealed, of that attempt. a: the attempt is in the ledger.
+ * c created, d adopted, f failed, u unknown, e exists, x undone. Expected: the lines that are given, '!' certain, '?'
+ * not.
+ */
+static const struct {
+    const char *history, *given;
+} histories[] = {
+    {"R1ac", "1!"},
+    {"R1aac", "1!"},   /* sent twice, one password */
+    {"R1a", "1?"},     /* killed on the way */
+    {"R1au", "1?"},    /* nobody could be asked */
+    {"R1af", ""},      /* not created */
+    {"R1ae", ""},      /* somebody else's */
+    {"R1", ""},        /* sealed, and killed before the attempt was written */
+    {"R1aRd", "1!"},   /* lost, and found by the next run */
+    {"R1aadR", "1!"},  /* the same within a run */
+    {"R1aR2ac", "2!"}, /* not found by the next, which created it */
+    {"R1afR2ac", "2!"},
+    {"R1aR2ad", "1?2?"}, /* the next one's was lost too: either */
+    {"R1aaR3ad", "1?2?"},
+    {"R1R1ac", "2!"}, /* the first never left */
+    {"R1R1ad", "2!"},
+    {"R1aR2Rd", "1!"}, /* the second never left, and the first one's user was found */
+    {"R1aR2R2ad", "1?3?"},
+    {"RaR2ac", "1!"}, /* the first run sealed nothing */
+    {"RaR2ad", "1?"}, /* … and may be the one */
+    {"R1aRac", ""},   /* created by a run that sealed nothing */
+    {"R1aRad", "1?"},
+    {"R1acxR1ac", "2!"}, /* deleted, and created anew */
+    {"R1afR2acxR1aac", "3!"},
+    {"R1acxR1ad", "2!"},
+    {"R1acx", ""},
+    {"R1acxRac", ""},
+};
+
+struct hand {
+    struct onramp_ledger *ledger;
+    struct onramp_sealer *sealer;
+    char run[40];
+    unsigned runs;
+};
+
+static const struct onramp_identity ann = {.email = "ann@example.com"};
+
+static void begin_run(struct hand *h)
+{
+    struct onramp_ledger_run run = {.at = 1,
+                                    .run = h->run,
+                                    .input_path = "u.json",
+                                    .input_sha256 = "00",
+                                    .input_records = 1,
+                                    .domain = "d",
+                                    .connection = "c",
+                                    .settings = "{}"};
+    (void)snprintf(h->run, sizeof h->run, "run-%u", ++h->runs);
+    assert_int_equal(onramp_ledger_begin(h->ledger, &run, NULL), ONRAMP_OK);
+}
+
+static void seal(struct hand *h, unsigned attempt)
+{
+    struct onramp_secret *password = NULL;
+    struct onramp_sealed about = {.run = h->run, .attempt = attempt, .identity = ann, .domain = "d", .connection = "c"};
+    assert_int_equal(onramp_secret_copy(&password, "x", 1, NULL), ONRAMP_OK);
+    assert_int_equal(onramp_sealer_add(h->sealer, &about, password, NULL), ONRAMP_OK);
+    onramp_secret_free(password);
+}
+
+static void step(struct hand *h, char what)
+{
+    static const char outcomes[] = "cdfue";
+    static const enum onramp_outcome meant[] = {ONRAMP_CREATED, ONRAMP_CREATED, ONRAMP_FAILED, ONRAMP_UNKNOWN,
+                                                ONRAMP_EXISTS};
+    const char *outcome = strchr(outcomes, what);
+    const struct onramp_ledger_entry *entry = onramp_ledger_find(h->ledger, &ann);
+    if (what == 'R') {
+        begin_run(h);
+    } else if (what >= '1' && what <= '9') {
+        seal(h, (unsigned)(what - '0'));
+    } else if (what == 'a') {
+        struct onramp_ledger_attempt line = {
+            .at = 1, .identity = ann, .attempt = entry != NULL ? entry->attempts + 1 : 1, .correlation_id = "c"};
+        assert_int_equal(onramp_ledger_attempt(h->ledger, &line, NULL), ONRAMP_OK);
+    } else if (what == 'x') {
+        struct onramp_ledger_deed deed = {.at = 1, .kind = ONRAMP_DEED_UNDO, .state = ONRAMP_DEED_DONE};
+        assert_int_equal(onramp_ledger_deed(h->ledger, entry, &deed, NULL), ONRAMP_OK);
+    } else {
+        struct onramp_ledger_outcome line = {.at = 1,
+                                             .identity = ann,
+                                             .outcome = meant[outcome - outcomes],
+                                             .attempts = 1,
+                                             .user_id = "auth0|1",
+                                             .adopted = what == 'd'};
+        assert_int_equal(onramp_ledger_outcome(h->ledger, &line, NULL), ONRAMP_OK);
+    }
+}
+
+static bool note(void *context, const struct onramp_unsealed_line *line)
+{
+    char *given = context;
+    size_t used = strlen(given);
+    (void)snprintf(given + used, 64 - used, "%llu%c", (unsigned long long)line->line, line->certain ? '!' : '?');
+    return true;
+}
+
+static void the_ledger_tells_which_of_several_passwords_counts(void **state)
+{
+    (void)state;
+    struct onramp_seal_key *key = NULL;
+    assert_int_equal(onramp_seal_key_new(&key, NULL), ONRAMP_OK);
+    for (size_t i = 0; i < sizeof histories / sizeof histories[0]; i++) {
+        struct hand h = {.runs = 0};
+        struct onramp_unsealed_tally tally;
+        char given[64] = "";
+        (void)unlink(ledger_path);
+        (void)unlink(sealed_path);
+        assert_int_equal(onramp_ledger_open(&h.ledger, ledger_path, NULL, NULL), ONRAMP_OK);
+        assert_int_equal(onramp_sealer_open(&h.sealer, sealed_path, onramp_seal_key_public(key), NULL, NULL),
+                         ONRAMP_OK);
+        for (const char *what = histories[i].history; *what != '\0'; what++)
+            step(&h, *what);
+        assert_int_equal(onramp_unseal(sealed_path, key, h.ledger, note, given, &tally, NULL), ONRAMP_OK);
+        if (strcmp(given, histories[i].given) != 0)
+            fail_msg("'%s' gives '%s', not '%s'", histories[i].history, given, histories[i].given);
+        assert_int_equal(tally.given + tally.unused, tally.lines);
+        onramp_sealer_close(h.sealer);
+        onramp_ledger_close(h.ledger);
+    }
+    onramp_seal_key_free(key);
+}
+
+static void lines_of_other_ledgers_are_left_out_and_without_one_nothing_is_certain(void **state)
+{
+    (void)state;
+    struct onramp_seal_key *key = NULL;
+    struct hand h = {.runs = 0};
+    struct onramp_unsealed_tally tally;
+    char given[64] = "";
+    (void)unlink(ledger_path);
+    (void)unlink(sealed_path);
+    assert_int_equal(onramp_seal_key_new(&key, NULL), ONRAMP_OK);
+    assert_int_equal(onramp_ledger_open(&h.ledger, ledger_path, NULL, NULL), ONRAMP_OK);
+    assert_int_equal(onramp_sealer_open(&h.sealer, sealed_path, onramp_seal_key_public(key), NULL, NULL), ONRAMP_OK);
+    (void)snprintf(h.run, sizeof h.run, "elsewhere");
+    seal(&h, 1);
+    step(&h, 'R');
+    seal(&h, 1);
+    step(&h, 'a');
+    step(&h, 'c');
+    assert_int_equal(onramp_unseal(sealed_path, key, h.ledger, note, given, &tally, NULL), ONRAMP_OK);
+    assert_string_equal(given, "2!");
+    assert_int_equal(tally.foreign, 1);
+    given[0] = '\0';
+    assert_int_equal(onramp_unseal(sealed_path, key, NULL, note, given, &tally, NULL), ONRAMP_OK);
+    assert_string_equal(given, "1?2?");
+    onramp_sealer_close(h.sealer);
+    onramp_ledger_close(h.ledger);
+    onramp_seal_key_free(key);
+}
+
 static int make_files(void **state)
 {
     (void)state;
@@ -234,6 +396,8 @@ static int remove_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_ledger_tells_which_of_several_passwords_counts),
+        cmocka_unit_test(lines_of_other_ledgers_are_left_out_and_without_one_nothing_is_certain),
         cmocka_unit_test(the_right_password_is_given_and_certain_ones_are_right),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
