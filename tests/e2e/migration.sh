@@ -1,28 +1,12 @@
 #!/usr/bin/env bash
 # docs/migration.md, typed as it stands: every "$ onramp …" line is run, and its exit code compared with the page's.
 set -eu
-: "${ONRAMP_BINARY:?}" "${ONRAMP_TEST_DATA:?}"
 command -v jq >/dev/null || exit 77
-page=$ONRAMP_TEST_DATA/../../../docs/migration.md
-directory=$(mktemp -d)
-tenant=''
-finish() {
-    [ -z "$tenant" ] || kill "$tenant" 2>/dev/null || true
-    wait
-    rm -rf "$directory"
-}
-trap finish EXIT
-cd "$directory"
-unset https_proxy HTTPS_PROXY
+page=${ONRAMP_TEST_DATA:?}/../../../docs/migration.md
+. "$ONRAMP_TEST_DATA/../servers.sh"
 mkdir bin
 ln -s "$ONRAMP_BINARY" bin/onramp
 PATH=$directory/bin:$PATH
-
-fail() {
-    echo "migration: $*"
-    cat ./*.log
-    exit 1
-}
 
 sed -n '/^```json$/,/^```$/p' "$page" | sed '1d;$d' >users.json
 jq -e 'length == 4' users.json >/dev/null || fail "the page's users.json is not what it says"
@@ -30,11 +14,7 @@ jq -e 'length == 4' users.json >/dev/null || fail "the page's users.json is not 
 start=$(grep -m 1 '^onramp tenant ' "$page")
 bash -c "exec $start --quiet --latency 20 --users-out all.ndjson" >tenant.log 2>&1 &
 tenant=$!
-for _ in $(seq 600); do
-    [ -s .env ] && break
-    sleep 0.1
-done
-[ -s .env ] || fail "the tenant does not start"
+await .env
 
 lines=0
 while IFS= read -r line; do
@@ -50,8 +30,6 @@ done < <(grep '^\$ onramp ' "$page")
 [ "$(grep -c '' links.csv)" = 3 ] || fail "links.csv should have a heading and two users: $(grep -c '' links.csv) lines"
 [ "$(stat -c %a links.csv 2>/dev/null || stat -f %Lp links.csv)" = 600 ] || fail "links.csv can be read by others"
 [ "$(jq -r .email rest.json | tr '\n' ' ')" = 'Ann@example.com cy@example.com ' ] || fail "rest.json: $(cat rest.json)"
-kill "$tenant"
-wait "$tenant" || true
-tenant=''
+stop_servers
 [ ! -s all.ndjson ] || fail "undo left users behind: $(cat all.ndjson)"
 echo "migration: $lines commands as on the page"

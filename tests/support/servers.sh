@@ -1,0 +1,73 @@
+# servers.sh - sourced by the scripts that need a tenant, and a terminator in front of it. They begin in a directory of
+# their own, and whatever they started is ended by its process id.
+: "${ONRAMP_BINARY:?}"
+unset https_proxy HTTPS_PROXY
+directory=$(mktemp -d)
+tenant='' proxy=''
+trap 'stop_servers; rm -rf "$directory"' EXIT
+cd "$directory" || exit 1
+
+fail() {
+    echo "$(basename "$0"): $*"
+    tail -n 20 ./*.log 2>/dev/null
+    exit 1
+}
+
+await() { # FILE: until it is there
+    for _ in $(seq 600); do
+        [ -s "$1" ] && return
+        sleep 0.1
+    done
+    fail "waited in vain for $1"
+}
+
+start_tenant() { # FLAG...: sets $tenant, writes tenant.env
+    rm -f tenant.env
+    "$ONRAMP_BINARY" tenant --quiet --write-env tenant.env "$@" >tenant.log 2>&1 &
+    tenant=$!
+    await tenant.env
+}
+
+# nghttpx in front of the tenant: TLS and HTTP/2, and tenant.env leads to it. Sets $proxy; access.log has a line a request:
+# the client's port, the protocol, the status. nghttpx wants a port by number: another one if somebody was quicker.
+start_proxy() {
+    local backend port
+    backend=$(sed -n 's/^AUTH0_DOMAIN=.*:\([0-9]*\)$/\1/p' tenant.env)
+    [ -e cert.pem ] ||
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+            -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout key.pem -out cert.pem 2>openssl.log ||
+        fail "openssl makes no certificate"
+    for _ in $(seq 20); do
+        port=$((20000 + RANDOM % 20000))
+        rm -f access.log
+        nghttpx --conf=/dev/null --frontend="127.0.0.1,$port" --backend="127.0.0.1,$backend" --workers=1 \
+            --accesslog-file="$directory/access.log" --accesslog-format='$remote_port $alpn $status' \
+            key.pem cert.pem >proxy.log 2>&1 &
+        proxy=$!
+        for _ in $(seq 100); do
+            kill -0 "$proxy" 2>/dev/null || break
+            (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break 2
+            sleep 0.1
+        done
+        wait "$proxy" || true
+        proxy=''
+    done
+    [ -n "$proxy" ] || fail "nghttpx did not start"
+    {
+        grep -v -e '^AUTH0_DOMAIN=' -e '^ONRAMP_CACERT=' tenant.env
+        echo "AUTH0_DOMAIN=localhost:$port"
+        echo "AUTH0_AUDIENCE=https://localhost:$port/api/v2/"
+        echo "ONRAMP_CACERT=$directory/cert.pem"
+    } >behind.env
+    chmod 600 behind.env
+    mv behind.env tenant.env
+}
+
+stop_servers() { # what they write when they end is there afterwards
+    local pid
+    for pid in $proxy $tenant; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    tenant='' proxy=''
+}
