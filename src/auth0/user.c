@@ -194,6 +194,7 @@ static void read_identity(struct parse *p)
 static enum onramp_status check_email(struct parse *p, const struct property *property, json_t *value)
 {
     const char *email = json_string_value(value);
+    free(p->memory->local_part); /* of the same property under its other name */
     p->memory->local_part = malloc(strlen(email) + 1);
     if (p->memory->local_part == NULL)
         return no_memory(p->err);
