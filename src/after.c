@@ -28,7 +28,7 @@ uint64_t onramp_after_mails(const struct onramp_run *r)
 {
     const struct onramp_after *after = after_of(r);
     uint64_t mails = 0;
-    if (after->invite == NULL || !after->invite->by_mail)
+    if (after->invite == NULL || !after->invite->by_mail || r->ledger == NULL)
         return 0;
     onramp_ledger_each(r->ledger, count_pending, &mails);
     return mails + r->census.sendable;

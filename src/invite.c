@@ -187,11 +187,14 @@ static const struct onramp_stage_kind by_mail = {
 };
 
 /* Mails are of another API with limits of its own: nothing learned elsewhere holds there, and no plan's rate helps a
- * mail provider. */
+ * mail provider. The user's own ceiling stays if it is the lower one. */
 static struct onramp_target mail_target(const struct onramp_target *target, uint32_t mails_per_minute)
 {
     struct onramp_target out = *target;
-    out.pacing.ceiling = (struct onramp_rate){mails_per_minute, ONRAMP_MINUTE};
+    const struct onramp_rate mails = {mails_per_minute, ONRAMP_MINUTE};
+    struct onramp_rate *ceiling = &out.pacing.ceiling;
+    if (ceiling->tokens == 0 || mails.per / (onramp_span)mails.tokens > ceiling->per / (onramp_span)ceiling->tokens)
+        *ceiling = mails;
     out.pacing.ceiling_burst = 1;
     out.pacing.hint = (struct onramp_rate){0, 0};
     return out;

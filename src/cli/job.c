@@ -6,9 +6,12 @@
 #include "reach.h"
 #include "summary.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define TOLD_MAX 10
 
 /* What is open during a run. */
 struct open_job {
@@ -19,6 +22,7 @@ struct open_job {
     struct onramp_sealer *sealer;
     struct onramp_transport pool;
     char *settings_json;
+    unsigned told; /* users named in warnings */
 };
 
 /* What the job says of tenant, credentials and plan goes before the settings: a demo has its own. */
@@ -82,10 +86,28 @@ static void close_all(struct open_job *open_job)
         open_job->source.ops->close(open_job->source.self);
 }
 
+/* Somebody for whom what follows the creates could not be done. The ledger has them all. */
+static void on_followed(void *context, const struct onramp_ledger_entry *entry, enum onramp_result result,
+                        const char *message)
+{
+    struct open_job *open_job = context;
+    char line[600];
+    if (result == ONRAMP_RESULT_DONE || ++open_job->told > TOLD_MAX)
+        return;
+    (void)snprintf(line, sizeof line, "record %llu, %s: %s: %s", (unsigned long long)entry->record, entry->user_id,
+                   onramp_result_name(result), message);
+    console_log(open_job->talk.console, ONRAMP_LOG_WARN, line);
+    if (open_job->told == TOLD_MAX)
+        console_log(open_job->talk.console, ONRAMP_LOG_WARN, "… if there are more, they are in the ledger");
+}
+
 static enum onramp_status upload(struct open_job *open_job, struct onramp_summary *summary, struct onramp_error *err)
 {
     const struct job *job = open_job->job;
     const struct settings *s = job->settings;
+    struct onramp_after after = job->after != NULL ? *job->after : (struct onramp_after){0};
+    after.found = on_followed;
+    after.found_context = open_job;
     struct onramp_upload_settings settings = {
         .target = target_of(job),
         .input_path = job->file,
@@ -95,7 +117,7 @@ static enum onramp_status upload(struct open_job *open_job, struct onramp_summar
         .password_length = (uint32_t)s->password_length,
         .sealer = open_job->sealer,
         .dry_run = job->ledger == NULL,
-        .after = job->after,
+        .after = &after,
         .no_preflight = s->no_preflight,
     };
     struct onramp_observer observer = reach_observer(&open_job->talk);

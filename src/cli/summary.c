@@ -54,12 +54,24 @@ static bool show_example(void *context, const struct onramp_ledger_entry *entry)
     return true;
 }
 
+/* Were all records fine, and something that followed them not? */
+static bool only_followers_failed(const struct onramp_summary *summary)
+{
+    bool followed = false;
+    for (int deed = 0; deed < ONRAMP_DEEDS; deed++)
+        followed = followed || summary->ran[deed];
+    return followed && summary->counts[ONRAMP_INVALID] == 0 && summary->counts[ONRAMP_DUPLICATE] == 0 &&
+           summary->counts[ONRAMP_REJECTED] == 0;
+}
+
 static const char *advice(const struct onramp_summary *summary)
 {
     switch (summary->exit) {
     case EXIT_ALL_WELL:
         return "Every record is there.";
     case 1:
+        if (only_followers_failed(summary))
+            return "Every record is there, but what was to follow could not be done for everybody.";
         return "What was refused will be refused again: correct those records, then run the same command.";
     case EXIT_AGAIN:
         return "Not finished: run the same command again, it carries on from here.";

@@ -122,6 +122,10 @@ run 1 verify "$ledger"
 says 'missing: record 6, user7@example.com' out
 [ "$(wc -c <"$ledger")" -eq "$size" ] || fail 'verify wrote into the ledger'
 
+run 1 upload users.json --organization org_DDDDDDDDDDDDDDDD
+says "record 6, $id: refused: One or more of the users do not exist." err
+says 'what was to follow could not be done for everybody' out
+
 # Undo shows, then deletes; an upload creates them again.
 run 0 undo "$ledger"
 says 'Nothing was deleted' out

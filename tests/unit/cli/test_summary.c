@@ -92,6 +92,21 @@ static void advises_by_exit_code(void **state)
     assert_null(strstr(told(&s, &names), "again"));
 }
 
+static void tells_of_what_followed_and_whose_fault_it_was(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.records = 9, .exit = 1, .counts = {[ONRAMP_CREATED] = 9}};
+    struct summary_names names = {.input = "users.json", .ledger = "l.ndjson"};
+    s.ran[ONRAMP_DEED_ROLE] = true;
+    s.after[ONRAMP_DEED_ROLE] = (struct onramp_stage_summary){
+        .before = 2, .counts = {[ONRAMP_RESULT_DONE] = 5, [ONRAMP_RESULT_REFUSED] = 1}, .unsent = 1};
+    assert_non_null(strstr(told(&s, &names), "  roles               7, 1 refused, 1 not sent\n"));
+    assert_non_null(strstr(text, "what was to follow could not be done for everybody"));
+    assert_null(strstr(text, "members"));
+    s.counts[ONRAMP_REJECTED] = 1;
+    assert_non_null(strstr(told(&s, &names), "correct those records"));
+}
+
 static void a_dry_run_has_no_figures_of_sending(void **state)
 {
     (void)state;
