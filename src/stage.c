@@ -266,6 +266,18 @@ static void land_stop(struct onramp_stage *s, uint32_t id, const struct onramp_r
     onramp_stage_finish(s, id, given_up(s, errand), reply, NULL);
 }
 
+/* A server that repeats the token must not bring it into ledger or log. Its beginning is enough: messages are cut. */
+static void withhold(const struct onramp_stage *s, struct onramp_reply *reply)
+{
+    const struct onramp_secret *token = onramp_session_token(&s->engine->session);
+    char beginning[33];
+    if (token == NULL || token->size < sizeof beginning)
+        return;
+    (void)snprintf(beginning, sizeof beginning, "%s", token->text);
+    if (strstr(reply->message, beginning) != NULL)
+        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
+}
+
 static void land(void *self, const struct onramp_answer *given)
 {
     struct onramp_stage *s = self;
@@ -277,6 +289,7 @@ static void land(void *self, const struct onramp_answer *given)
     if (s->kind->guard != NULL)
         s->kind->guard(errand, &answer);
     onramp_reply_parse(&reply, &answer, false);
+    withhold(s, &reply);
     onramp_engine_landed(s->engine, id, &reply);
     onramp_session_log(&s->engine->session, ONRAMP_LOG_DEBUG, "%s, record %llu: %d %s (%.3f s)", s->kind->command,
                        (unsigned long long)errand->who[0]->record, reply.status, reply.message,

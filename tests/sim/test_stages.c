@@ -322,6 +322,25 @@ static void no_link_is_in_the_ledger(void **state)
     world_clear(&w);
 }
 
+static void a_token_that_the_tenant_repeats_stays_out_of_the_ledger(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 3);
+    w.setup.parrots = true;
+    struct onramp_stage_summary summary = run(&w, invite_by_ticket, 2);
+    assert_int_equal(summary.counts[ONRAMP_RESULT_REFUSED], 3);
+    FILE *file = fopen(ledger_path, "r");
+    assert_non_null(file);
+    static char text[1 << 16];
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    assert_non_null(strstr(text, "(withheld: the answer repeats a secret)"));
+    assert_null(strstr(text, "eyJ")); /* as a token begins */
+    world_clear(&w);
+}
+
 static void every_user_has_one_link_whatever_the_network_does(void **state)
 {
     (void)state;
@@ -845,6 +864,7 @@ int main(void)
         cmocka_unit_test(verify_says_that_it_could_not_ask),
         cmocka_unit_test(a_link_for_each_user_and_no_mail),
         cmocka_unit_test(no_link_is_in_the_ledger),
+        cmocka_unit_test(a_token_that_the_tenant_repeats_stays_out_of_the_ledger),
         cmocka_unit_test(every_user_has_one_link_whatever_the_network_does),
         cmocka_unit_test(every_user_has_one_link_whenever_the_process_dies),
         cmocka_unit_test(a_mail_for_each_user_at_the_providers_pace),

@@ -304,6 +304,10 @@ static void act(struct world *w, struct flight *f)
         char message[200];
         (void)snprintf(message, sizeof message, "not a good one: %.32s", password + strlen("\"password\":\""));
         answer_with(&f->response, 400, true, "invalid_body", message);
+    } else if (w->setup.parrots && f->authorization != NULL && strcmp(f->method, "POST") == 0) {
+        char message[120];
+        (void)snprintf(message, sizeof message, "not for %.90s", f->authorization);
+        answer_with(&f->response, 400, true, "invalid_body", message);
     }
     if (f->fault == WORLD_BAD_GATEWAY)
         answer_with(&f->response, 502, false, "", "Bad Gateway");

@@ -159,6 +159,7 @@ int main(void)
         cmocka_unit_test_teardown(says_what_there_is_and_leaves_out_what_is_not, clear),
         cmocka_unit_test_teardown(tells_how_many_were_proven_by_asking, clear),
         cmocka_unit_test_teardown(advises_by_exit_code, clear),
+        cmocka_unit_test_teardown(tells_of_what_followed_and_whose_fault_it_was, clear),
         cmocka_unit_test_teardown(a_dry_run_has_no_figures_of_sending, clear),
         cmocka_unit_test_teardown(quotes_the_first_refusals_and_cleans_them, clear),
     };
