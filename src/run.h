@@ -26,7 +26,6 @@ struct onramp_job {
     bool doubtful;             /* one was, at some time: "exists" may be our own doing */
     bool conflicted;           /* we ask because the tenant said "exists" */
     int64_t tenant_date;       /* by the tenant's clock: none of our attempts in doubt is older; 0: not known */
-    int64_t asked_date;        /* the same clock when the latest look-up left */
     onramp_time sent_at;       /* first departure of this run */
     struct onramp_reply reply; /* the latest answer to a create */
 };

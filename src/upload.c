@@ -317,8 +317,7 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     job->attempts++;
     (void)snprintf(job->correlation, sizeof job->correlation, "onramp-%.8s-%llu-%u", r->summary->run,
                    (unsigned long long)job->ordinal, job->attempts);
-    /* The date of the latest look-up stands, since an earlier attempt may have arrived behind it, until it no longer
-     * can. */
+    /* The date of an earlier attempt stands while that one can still arrive. */
     int64_t clock = onramp_session_clock(&r->engine.session, r->engine.now);
     if (!job->doubtful || job->tenant_date == 0 || clock > job->tenant_date + ONRAMP_EVIDENCE_DELIVERY)
         job->tenant_date = clock;
@@ -359,7 +358,6 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
         if (!question(r, job, path, sizeof path))
             return onramp_fail(r->err, ONRAMP_EIO, "cannot put record %llu into a look-up",
                                (unsigned long long)job->ordinal);
-        job->asked_date = onramp_session_clock(&r->engine.session, r->engine.now);
         request.method = "GET";
         request.path = path;
     } else {
@@ -508,7 +506,6 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
         return;
     }
     job->lost = job->asking = false;
-    job->tenant_date = job->asked_date; /* who appears from here on was not there before */
     prefer_given_id(job);
     if (job->stray)
         settle(r, id, ONRAMP_FAILED, NULL, false);

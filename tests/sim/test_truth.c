@@ -579,6 +579,41 @@ static void an_hour_that_was_slept_through_is_no_hour_without_progress(void **st
     }
 }
 
+/* The process sleeps for an hour while an answer is on its way to it. Dates decide: the hour must not be missing. */
+static void the_tenants_clock_goes_on_while_the_process_sleeps(void **state)
+{
+    (void)state;
+    const struct {
+        uint64_t records;
+        enum world_fault first, second;
+        onramp_span sleeps_at;
+    } cases[] = {
+        {2, WORLD_FINE, WORLD_MUTE, 700 * ONRAMP_MILLISECOND}, /* the first create's, before the second is lost */
+        {1, WORLD_LOST, WORLD_FINE,
+         31100 * ONRAMP_MILLISECOND}, /* a look-up's that finds nobody; then it is lost again */
+    };
+    for (int i = 0; i < 2; i++) {
+        struct trial t;
+        struct world_setup setup = ordinary(1);
+        setup.tenant.options = CUSTOM;
+        setup.replaces_ids = true;
+        setup.plan[0].request = FIRST_CREATE;
+        setup.plan[0].fault = cases[i].first;
+        setup.plan[1].request = FIRST_CREATE + 1;
+        setup.plan[1].fault = cases[i].second;
+        setup.plan[2].request = i == 1 ? FIRST_CREATE + 2 : 0;
+        setup.plan[2].fault = WORLD_MUTE;
+        begin(&t, &setup, cases[i].records, NULL);
+        t.w.suspend_at = t.w.now + cases[i].sleeps_at;
+        t.w.suspend_for = 60 * ONRAMP_MINUTE;
+        struct onramp_summary summary = run(&t);
+        assert_int_equal(summary.exit, 0);
+        assert_int_equal(summary.adopted, 1);
+        assert_int_equal(disagreements(&t), 0);
+        end(&t);
+    }
+}
+
 /* Sends are further apart than half of the patience, and one of them is turned away. */
 static void waiting_for_ones_turn_is_no_failure(void **state)
 {
@@ -769,6 +804,7 @@ int main(void)
         cmocka_unit_test(a_wall_clock_gone_wild_changes_nothing_but_the_dates_in_the_ledger),
         cmocka_unit_test(a_process_that_stood_still_for_an_hour_carries_on_without_a_flood),
         cmocka_unit_test(an_hour_that_was_slept_through_is_no_hour_without_progress),
+        cmocka_unit_test(the_tenants_clock_goes_on_while_the_process_sleeps),
         cmocka_unit_test(waiting_for_ones_turn_is_no_failure),
         cmocka_unit_test(any_fault_at_any_request_and_a_death_at_any_deed_leave_the_truth),
         cmocka_unit_test(seeded_trouble_of_every_kind_leaves_the_truth),
