@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* libcsv's buffer for a cell grows by so much; its 128 bytes would copy a large cell thousands of times. */
+#define GROWTH ((size_t)64 * 1024)
+
 struct onramp_csv {
     struct csv_parser parser;
     bool separator_known;
@@ -35,6 +38,7 @@ enum onramp_status onramp_csv_new(struct onramp_csv **out, struct onramp_error *
         free(csv);
         return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
     }
+    csv_set_blk_size(&csv->parser, GROWTH);
     *out = csv;
     return ONRAMP_OK;
 }
