@@ -12,7 +12,7 @@ gzip -dc "$here/../support/data/users-300.ndjson.gz" | head -n 200 >users.ndjson
 # With --tier, since a plan is made with it too: both begin with the documented limits, and learn the rest.
 upload() { # NAME: leaves NAME.json
     rm -f ledger.ndjson
-    "$ONRAMP_BINARY" upload --env-file tenant.env --tier "$tier" --reserve 0 --json --quiet --ledger ledger.ndjson users.ndjson \
+    "$ONRAMP_BINARY" upload --tier "$tier" --reserve 0 --json --quiet --ledger ledger.ndjson users.ndjson \
         >"$1.json" 2>upload.log || fail "$1 ended with $?"
 }
 

@@ -3,23 +3,7 @@
 # killed, interrupted, asked for nonsense.
 set -eu
 command -v jq >/dev/null && command -v curl >/dev/null || exit 77
-: "${ONRAMP_BINARY:?}"
-directory=$(mktemp -d)
-tenant=''
-finish() {
-    [ -z "$tenant" ] || kill "$tenant" 2>/dev/null || true
-    wait
-    rm -rf "$directory"
-}
-trap finish EXIT
-cd "$directory"
-unset https_proxy HTTPS_PROXY http_proxy HTTP_PROXY
-
-fail() {
-    echo "after: $*"
-    tail -n 20 out err tenant.log 2>/dev/null
-    exit 1
-}
+. "$(dirname "$0")/../support/servers.sh"
 run() { # EXPECTED-EXIT ARGUMENTS...: standard output to out, standard error to err
     local want=$1 code=0
     shift
@@ -31,12 +15,7 @@ value() { jq -r "$1" out; }
 is() { [ "$(value "$1")" = "$2" ] || fail "$1 is $(value "$1"), not $2"; }
 asked() { grep -c "$1" tenant.log || true; }
 
-"$ONRAMP_BINARY" tenant --latency 0 --api 500@500/s --write-env .env --users-out users.out >tenant.out 2>tenant.log &
-tenant=$!
-for _ in $(seq 600); do
-    [ -s .env ] && break
-    sleep 0.1
-done
+start_tenant --latency 0 --api 500@500/s --users-out users.out
 for i in $(seq 30); do echo "{\"email\":\"user$i@example.com\"}"; done >users.json
 ledger=users.json.ledger.ndjson
 
@@ -144,8 +123,7 @@ is .there 30
 # Credentials that are refused, and a tenant that is not there.
 sed 's/^AUTH0_CLIENT_SECRET=.*/AUTH0_CLIENT_SECRET=wrong/; /^AUTH0_MNG_TOKEN=/d' .env >wrong.env
 run 4 verify "$ledger" --env-file wrong.env
-kill "$tenant"
-wait "$tenant" || true
+stop_servers
 tenant=''
 run 5 verify "$ledger" --give-up-after 1
 [ "$(wc -l <users.out)" -eq 30 ] || fail "the tenant has $(wc -l <users.out) users"

@@ -2,23 +2,7 @@
 # After an upload that did not go well: the report says why, retry writes out what is left, and that, edited, goes well. And a plan, before and after.
 set -eu
 command -v jq >/dev/null || exit 77
-: "${ONRAMP_BINARY:?}"
-directory=$(mktemp -d)
-tenant=''
-finish() {
-    [ -z "$tenant" ] || kill "$tenant" 2>/dev/null || true
-    wait
-    rm -rf "$directory"
-}
-trap finish EXIT
-cd "$directory"
-unset AUTH0_DOMAIN AUTH0_MNG_TOKEN BULK_USER_FILE ONRAMP_LEDGER ONRAMP_TIER https_proxy HTTPS_PROXY
-
-fail() {
-    echo "after_upload: $*"
-    tail -n 20 ./*.err
-    exit 1
-}
+. "$(dirname "$0")/../support/servers.sh"
 onramp() { # the exit code wanted, then the arguments; output to out and err
     local want=$1 code=0
     shift
@@ -27,9 +11,7 @@ onramp() { # the exit code wanted, then the arguments; output to out and err
 }
 says() { grep -qF -- "$2" "$1" || fail "$1 does not say '$2': $(cat "$1")"; }
 
-"$ONRAMP_BINARY" tenant --tier private-100 --latency 0 --quiet --write-env .env >tenant.out 2>tenant.err &
-tenant=$!
-for _ in $(seq 600); do [ -s .env ] && break || sleep 0.1; done
+start_tenant --tier private-100 --latency 0
 
 # Numbers and escapes must come out as they went in; white space need not.
 cat >users.json <<'J'

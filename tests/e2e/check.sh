@@ -2,23 +2,7 @@
 # onramp check against tenants in every state, and that an upload then comes to what check said.
 set -eu
 command -v jq >/dev/null || exit 77
-: "${ONRAMP_BINARY:?}"
-directory=$(mktemp -d)
-tenant=''
-finish() {
-    [ -z "$tenant" ] || kill "$tenant" 2>/dev/null || true
-    wait
-    rm -rf "$directory"
-}
-trap finish EXIT
-cd "$directory"
-unset AUTH0_DOMAIN AUTH0_MNG_TOKEN AUTH0_CLIENT_ID BULK_USER_FILE ONRAMP_LEDGER ONRAMP_TIER https_proxy HTTPS_PROXY
-
-fail() {
-    echo "check: $*"
-    tail -n 30 out err
-    exit 1
-}
+. "$(dirname "$0")/../support/servers.sh"
 onramp() { # the exit code wanted, then the arguments; output to out and err
     local want=$1 code=0
     shift
@@ -28,11 +12,9 @@ onramp() { # the exit code wanted, then the arguments; output to out and err
 says() { grep -qF -- "$2" "$1" || fail "$1 does not say '$2'"; }
 holds() { jq -e "$1" out >/dev/null || fail "not so: $1"; }
 start() { # flags of a tenant
-    [ -z "$tenant" ] || { kill "$tenant"; wait "$tenant" || true; }
-    rm -f .env ./*.ledger.ndjson
-    "$ONRAMP_BINARY" tenant --latency 0 --quiet --write-env .env --users-out users-there "$@" >tenant.out 2>tenant.err &
-    tenant=$!
-    for _ in $(seq 600); do [ -s .env ] && break || sleep 0.1; done
+    stop_servers
+    rm -f ./*.ledger.ndjson
+    start_tenant --latency 0 --users-out users-there "$@"
 }
 agree() { # check and upload of this file come to the same
     onramp "$1" check "$2"
@@ -111,7 +93,7 @@ says err 'Connection must be enabled'
 # Nothing was ever written by a check.
 start
 for file in good.json mixed.ndjson people.csv; do "$ONRAMP_BINARY" check "$file" >/dev/null 2>&1 || true; done
-kill "$tenant" && wait "$tenant"
+stop_servers
 tenant=''
 [ -f users-there ] && [ ! -s users-there ] || fail 'the tenant has users'
 [ -z "$(find . -name '*.ledger.ndjson')" ] || fail 'a ledger was left'

@@ -4,33 +4,14 @@ set -u
 
 command -v jq >/dev/null || { echo "skipped: jq is not installed"; exit 77; }
 docs=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../docs/input.md
-work=$(mktemp -d)
-tenant=
-finish() {
-    [ -n "$tenant" ] && kill "$tenant" 2>/dev/null && wait "$tenant"
-    rm -rf "$work"
-}
-trap finish EXIT
-cd "$work" || exit 1
-
-fail() {
-    echo "FAILED: $1"
-    tail -n +1 -- * 2>/dev/null | sed 's/^/    /'
-    exit 1
-}
+. "$(dirname "$0")/../support/servers.sh"
 
 block() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$docs" | sed '1d;$d'; }
 block csv >users.csv
 block json >expected
 [ -s users.csv ] && [ -s expected ] || fail "the page has lost its example"
 
-"$ONRAMP_BINARY" tenant --write-env .env --latency 0 --users-out list >tenant.out 2>tenant.err &
-tenant=$!
-for _ in $(seq 400); do
-    [ -f .env ] && break
-    sleep 0.05
-done
-[ -f .env ] || fail "the tenant does not start"
+start_tenant --latency 0 --users-out list
 
 # Once as a spreadsheet on Windows saves it, marked and packed: the content is what counts, and it is the same users.
 { printf '\xef\xbb\xbf'; sed 's/$/\r/' users.csv; } | gzip >packed
@@ -40,8 +21,7 @@ grep -q '^3 records' dry.out || fail "the packed table has other records"
 "$ONRAMP_BINARY" upload users.csv --json >summary 2>upload.err || fail "the upload ends with exit code $?"
 [ "$(jq .created summary)" = 3 ] || fail "not every row was created"
 
-kill -INT "$tenant" && wait "$tenant" || fail "the tenant ends with exit code $?"
-tenant=
+stop_servers
 jq -c -s 'sort_by(.email)[] | {email, given_name, family_name, email_verified, user_metadata, app_metadata}' list >users
 diff expected users || fail "the tenant has other users than the page says"
 

@@ -9,7 +9,7 @@ users=${ONRAMP_TEST_DATA:?}/users-300.ndjson.gz
 # A plan that takes seconds, not minutes; what differs between plans is proven in virtual time.
 start_tenant --tier private-100 --latency 100 --users-out users.ndjson
 start_proxy
-"$ONRAMP_BINARY" upload --env-file tenant.env --json --ledger ledger.ndjson --log-level warn "$users" >summary.json \
+"$ONRAMP_BINARY" upload --json --ledger ledger.ndjson --log-level warn "$users" >summary.json \
     2>upload.log || fail "upload ended with $?"
 jq -e '.records == 300 and .created == 300 and .throttled == 0 and .exit == 0' summary.json >/dev/null ||
     fail "the summary says $(cat summary.json)"

@@ -3,20 +3,7 @@
 set -u
 
 command -v jq >/dev/null || { echo "skipped: jq is not installed"; exit 77; }
-work=$(mktemp -d)
-tenant=
-finish() {
-    [ -n "$tenant" ] && kill "$tenant" 2>/dev/null && wait "$tenant"
-    rm -rf "$work"
-}
-trap finish EXIT
-cd "$work" || exit 1
-
-fail() {
-    echo "FAILED: $1"
-    tail -n +1 -- out err 2>/dev/null | sed 's/^/    /'
-    exit 1
-}
+. "$(dirname "$0")/../support/servers.sh"
 
 # expect EXIT ARGUMENTS…: runs onramp, its talk to out and err.
 expect() {
@@ -48,13 +35,7 @@ says 'no terminal to ask for the passphrase'
 
 # ---- a tenant, and users ----
 
-"$ONRAMP_BINARY" tenant --write-env .env --latency 0 >tenant.out 2>tenant.err &
-tenant=$!
-for _ in $(seq 400); do
-    [ -f .env ] && break
-    sleep 0.05
-done
-[ -f .env ] || fail "the tenant does not start"
+start_tenant --latency 0
 for n in 1 2 3; do echo "{\"email\":\"User$n@example.com\"}"; done >users.json
 
 expect 2 upload users.json --seal-to "${public%?}"
@@ -81,7 +62,7 @@ open 0 --ledger users.json.ledger.ndjson --json
 [ "$(jq -r '.password | length' out | sort -u)" = 40 ] || fail "these are other passwords"
 [ "$(jq -r .password out | sort -u | wc -l)" = 3 ] || fail "users share a password"
 for password in $(jq -r .password out); do
-    grep -rqF -- "$password" users.json.ledger.ndjson users.json.sealed.ndjson tenant.err && fail "a password in the clear"
+    grep -rqF -- "$password" users.json.ledger.ndjson users.json.sealed.ndjson tenant.log && fail "a password in the clear"
 done
 jq -r '"auth0|" + .user_id' out | sort >opened
 jq -r 'select(.type == "outcome") | .user_id' users.json.ledger.ndjson | sort | diff - opened || fail "other users"

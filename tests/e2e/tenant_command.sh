@@ -3,23 +3,7 @@
 set -u
 
 command -v curl >/dev/null || { echo "skipped: the curl command is not installed"; exit 77; }
-work=$(mktemp -d)
-tenant=
-finish() {
-    [ -n "$tenant" ] && kill "$tenant" 2>/dev/null && wait "$tenant"
-    rm -rf "$work"
-}
-trap finish EXIT
-cd "$work" || exit 1
-
-fail() {
-    echo "FAILED: $1"
-    for file in out err; do
-        echo "--- standard $file"
-        cat "$file"
-    done
-    exit 1
-}
+. "$(dirname "$0")/../support/servers.sh"
 
 # start FLAGS…: runs a tenant, waits for its .env and reads it.
 start() {
@@ -66,7 +50,7 @@ expect() {
 # The whole road over HTTPS, with a connection whose name has a space.
 start --tls --connection 'Staff accounts' --users-out users.ndjson --tier professional
 [ "$(stat -c %a env)" = 600 ] || fail "the .env is not private"
-[ "$ONRAMP_CACERT" = "$work/onramp-tenant-ca.pem" ] || fail "the certificate is not where the .env says"
+[ "$ONRAMP_CACERT" = "$directory/onramp-tenant-ca.pem" ] || fail "the certificate is not where the .env says"
 grep -q 'creates: 20 at once, then 200/min' out || fail "the limit is not announced"
 grep -q "^AUTH0_DOMAIN=$AUTH0_DOMAIN\$" out || fail "the domain is not printed"
 call POST /api/v2/users "$(user Ann@Example.com)"

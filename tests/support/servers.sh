@@ -1,7 +1,9 @@
 # servers.sh - sourced by the scripts that need a tenant, and a terminator in front of it. They begin in a directory of
 # their own, and whatever they started is ended by its process id.
 : "${ONRAMP_BINARY:?}"
-unset https_proxy HTTPS_PROXY
+for variable in https_proxy HTTPS_PROXY http_proxy HTTP_PROXY $(env | sed -n 's/^\(AUTH0_[A-Z_]*\|BULK_USER_FILE\|ONRAMP_[A-Z_]*\)=.*/\1/p'); do
+    case $variable in ONRAMP_BINARY | ONRAMP_TEST_DATA) ;; *) unset "$variable" ;; esac
+done
 directory=$(mktemp -d)
 tenant='' proxy=''
 trap 'stop_servers; rm -rf "$directory"' EXIT
@@ -9,7 +11,7 @@ cd "$directory" || exit 1
 
 fail() {
     echo "$(basename "$0"): $*"
-    tail -n 20 ./*.log 2>/dev/null
+    tail -n 20 -- ./*.log out err 2>/dev/null
     exit 1
 }
 
@@ -21,28 +23,31 @@ await() { # FILE: until it is there
     fail "waited in vain for $1"
 }
 
-start_tenant() { # FLAG...: sets $tenant, writes tenant.env
-    rm -f tenant.env
-    "$ONRAMP_BINARY" tenant --quiet --write-env tenant.env "$@" >tenant.log 2>&1 &
+start_tenant() { # FLAG...: sets $tenant, writes .env, which the other commands read; tenant.log has a line a request
+    rm -f .env
+    "$ONRAMP_BINARY" tenant --write-env .env "$@" >tenant.out 2>tenant.log &
     tenant=$!
-    await tenant.env
+    await .env
 }
 
-# nghttpx in front of the tenant: TLS and HTTP/2, and tenant.env leads to it. Sets $proxy; access.log has a line a request:
+make_certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$directory/key.pem" -out "$directory/cert.pem" \
+        2>openssl.log || fail "openssl makes no certificate"
+}
+
+# nghttpx in front of the tenant: TLS and HTTP/2, and .env leads to it. Sets $proxy; access.log has a line a request:
 # the client's port, the protocol, the status. nghttpx wants a port by number: another one if somebody was quicker.
 start_proxy() {
     local backend port
-    backend=$(sed -n 's/^AUTH0_DOMAIN=.*:\([0-9]*\)$/\1/p' tenant.env)
-    [ -e cert.pem ] ||
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
-            -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout key.pem -out cert.pem 2>openssl.log ||
-        fail "openssl makes no certificate"
+    backend=$(sed -n 's/^AUTH0_DOMAIN=.*:\([0-9]*\)$/\1/p' .env)
+    [ -e "$directory/cert.pem" ] || make_certificate
     for _ in $(seq 20); do
         port=$((20000 + RANDOM % 20000))
         rm -f access.log
         nghttpx --conf=/dev/null --frontend="127.0.0.1,$port" --backend="127.0.0.1,$backend" --workers=1 \
-            --accesslog-file="$directory/access.log" --accesslog-format='$remote_port $alpn $status' \
-            key.pem cert.pem >proxy.log 2>&1 &
+            --accesslog-file="$PWD/access.log" --accesslog-format='$remote_port $alpn $status' \
+            "$directory/key.pem" "$directory/cert.pem" >proxy.log 2>&1 &
         proxy=$!
         for _ in $(seq 100); do
             kill -0 "$proxy" 2>/dev/null || break
@@ -54,13 +59,13 @@ start_proxy() {
     done
     [ -n "$proxy" ] || fail "nghttpx did not start"
     {
-        grep -v -e '^AUTH0_DOMAIN=' -e '^ONRAMP_CACERT=' tenant.env
+        grep -v -e '^AUTH0_DOMAIN=' -e '^ONRAMP_CACERT=' .env
         echo "AUTH0_DOMAIN=localhost:$port"
         echo "AUTH0_AUDIENCE=https://localhost:$port/api/v2/"
         echo "ONRAMP_CACERT=$directory/cert.pem"
     } >behind.env
     chmod 600 behind.env
-    mv behind.env tenant.env
+    mv behind.env .env
 }
 
 stop_servers() { # what they write when they end is there afterwards
