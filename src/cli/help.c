@@ -33,8 +33,22 @@ static void explain(FILE *out, size_t at, const char *words)
     fputc('\n', out);
 }
 
-/* The help of a row, its choices, its variables (if they are read) and its default. */
-static void compose(char *text, size_t size, const struct setting *s, bool reads_env)
+bool help_is_variable(const struct setting *s)
+{
+    return s->flag == NULL && !s->operand;
+}
+
+bool help_reads_env(const struct command *command)
+{
+    const struct setting_table *table = command->table;
+    for (size_t row = 0; row < table->count; row++)
+        if ((table->rows[row].commands & command->bit) != 0 && table->rows[row].flag != NULL &&
+            strcmp(table->rows[row].flag, "env-file") == 0)
+            return true;
+    return false;
+}
+
+void help_row(char *text, size_t size, const struct setting *s, bool reads_env)
 {
     bool variables = reads_env && s->variables[0] != NULL;
     size_t at = (size_t)snprintf(text, size, "%s", s->help);
@@ -52,14 +66,14 @@ static void compose(char *text, size_t size, const struct setting *s, bool reads
 
 static void print_row(FILE *out, const struct setting *s, bool reads_env)
 {
-    char text[600];
+    char text[HELP_ROW_SIZE];
     int at;
-    if (s->flag == NULL && !s->operand) { /* a variable only */
+    if (help_is_variable(s)) {
         at = fprintf(out, "  %s", s->variables[0]);
         (void)snprintf(text, sizeof text, "%s%s%s%s", s->help, s->variables[1] != NULL ? " [also " : "",
                        s->variables[1] != NULL ? s->variables[1] : "", s->variables[1] != NULL ? "]" : "");
     } else {
-        compose(text, sizeof text, s, reads_env);
+        help_row(text, sizeof text, s, reads_env);
         if (s->operand)
             at = fprintf(out, "  %s", s->argument);
         else
@@ -70,15 +84,10 @@ static void print_row(FILE *out, const struct setting *s, bool reads_env)
     explain(out, at > 0 ? (size_t)at : 0, text);
 }
 
-static bool is_variable(const struct setting *s)
-{
-    return s->flag == NULL && !s->operand;
-}
-
 void help_command(FILE *out, const struct command *command)
 {
     const struct setting_table *table = command->table;
-    bool reads_env = false, has_variables = false;
+    bool reads_env = help_reads_env(command), has_variables = false;
     fprintf(out, "onramp %s: %s\n\nUsage: onramp %s [flags]", command->name, command->summary, command->name);
     for (size_t row = 0; row < table->count; row++) {
         const struct setting *s = &table->rows[row];
@@ -86,19 +95,18 @@ void help_command(FILE *out, const struct command *command)
             continue;
         if (s->operand)
             fprintf(out, " %s", s->argument);
-        reads_env = reads_env || (s->flag != NULL && strcmp(s->flag, "env-file") == 0);
-        has_variables = has_variables || is_variable(s);
+        has_variables = has_variables || help_is_variable(s);
     }
     fprintf(out, "\n\n%s\n\n", command->about);
     for (size_t row = 0; row < table->count; row++)
-        if ((table->rows[row].commands & command->bit) != 0 && !is_variable(&table->rows[row]))
+        if ((table->rows[row].commands & command->bit) != 0 && !help_is_variable(&table->rows[row]))
             print_row(out, &table->rows[row], reads_env);
     fprintf(out, "  -h, --help");
     explain(out, strlen("  -h, --help"), "this text");
     if (has_variables)
         fputs("\nVariables without a flag (secrets are never flags):\n", out);
     for (size_t row = 0; row < table->count; row++)
-        if ((table->rows[row].commands & command->bit) != 0 && is_variable(&table->rows[row]))
+        if ((table->rows[row].commands & command->bit) != 0 && help_is_variable(&table->rows[row]))
             print_row(out, &table->rows[row], reads_env);
     if (reads_env)
         fputs("\nA flag goes before the environment, the environment before .env, .env before the default.\n", out);
@@ -112,6 +120,7 @@ void help_all(FILE *out)
     for (const struct command *c = commands; c->name != NULL; c++)
         fprintf(out, "  %-10s %s\n", c->name, c->summary);
     fputs("\n'onramp COMMAND --help' tells more; 'onramp --version' says which this is.\n"
+          "'onramp help --man [COMMAND]' prints a man page.\n"
           "New here? 'onramp demo' needs no account.\n",
           out);
 }

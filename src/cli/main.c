@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "console.h"
 #include "help.h"
+#include "manual.h"
 #include "signals.h"
 #include "suggest.h"
 
@@ -78,6 +79,25 @@ static int run(const struct command *command, int argc, char **argv)
     return code;
 }
 
+/* onramp help [--man] [COMMAND] */
+static int help(int argc, char **argv)
+{
+    bool man = argc > 0 && strcmp(argv[0], "--man") == 0;
+    const char *name = argc > man ? argv[man] : NULL;
+    const struct command *command = name != NULL ? command_find(name) : NULL;
+    if (name != NULL && command == NULL)
+        return unknown_command(name);
+    if (man && command != NULL)
+        manual_command(stdout, command);
+    else if (man)
+        manual_all(stdout);
+    else if (command != NULL)
+        help_command(stdout, command);
+    else
+        help_all(stdout);
+    return EXIT_ALL_WELL;
+}
+
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
@@ -89,23 +109,17 @@ static int dispatch(int argc, char **argv)
         printf("onramp %s\n", onramp_version());
         return EXIT_ALL_WELL;
     }
-    bool help = strcmp(word, "help") == 0;
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (help && argc < 3)) {
-        help_all(stdout);
-        return EXIT_ALL_WELL;
-    }
-    const char *name = help ? argv[2] : word;
-    const struct command *command = command_find(name);
-    if (command == NULL && name[0] == '-') {
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return help(0, NULL);
+    if (strcmp(word, "help") == 0)
+        return help(argc - 2, argv + 2);
+    const struct command *command = command_find(word);
+    if (command == NULL && word[0] == '-') {
         console_error("the command comes first, then its flags; 'onramp --help' lists the commands");
         return EXIT_USAGE;
     }
     if (command == NULL)
-        return unknown_command(name);
-    if (help) {
-        help_command(stdout, command);
-        return EXIT_ALL_WELL;
-    }
+        return unknown_command(word);
     return run(command, argc - 1, argv + 1);
 }
 
