@@ -120,7 +120,7 @@ void help_all(FILE *out)
     for (const struct command *c = commands; c->name != NULL; c++)
         fprintf(out, "  %-10s %s\n", c->name, c->summary);
     fputs("\n'onramp COMMAND --help' tells more; 'onramp --version' says which this is.\n"
-          "'onramp help --man [COMMAND]' prints a man page.\n"
+          "'onramp help --man [COMMAND]' prints a man page, 'onramp help --completion bash' a script for the shell.\n"
           "New here? 'onramp demo' needs no account.\n",
           out);
 }

@@ -2,6 +2,7 @@
  * main.c - which command is wanted; and nothing of it in a core file.
  */
 #include "commands.h"
+#include "completion.h"
 #include "console.h"
 #include "help.h"
 #include "manual.h"
@@ -79,9 +80,21 @@ static int run(const struct command *command, int argc, char **argv)
     return code;
 }
 
-/* onramp help [--man] [COMMAND] */
+static int completion(const char *shell)
+{
+    if (shell == NULL || strcmp(shell, "bash") != 0) {
+        console_error("--completion: the shell is 'bash'; its script serves zsh as well");
+        return EXIT_USAGE;
+    }
+    completion_bash(stdout);
+    return EXIT_ALL_WELL;
+}
+
+/* onramp help [[--man] COMMAND | --man | --completion bash] */
 static int help(int argc, char **argv)
 {
+    if (argc > 0 && strcmp(argv[0], "--completion") == 0)
+        return completion(argc > 1 ? argv[1] : NULL);
     bool man = argc > 0 && strcmp(argv[0], "--man") == 0;
     const char *name = argc > man ? argv[man] : NULL;
     const struct command *command = name != NULL ? command_find(name) : NULL;

@@ -311,7 +311,7 @@ void manual_all(FILE *out)
     begin_page(out, NULL, "creates users in an Auth0 tenant, as fast as the tenant allows and no faster");
     section(out, "SYNOPSIS");
     fputs(".Nm\n.Ar command\n.Op Ar flags\n.Nm\n.Cm help\n.Op Ar command\n.Nm\n.Cm help Fl \\-man\n.Op Ar command\n"
-          ".Nm\n.Fl \\-version\n",
+          ".Nm\n.Cm help Fl \\-completion Cm bash\n.Nm\n.Fl \\-version\n",
           out);
     section(out, "DESCRIPTION");
     prose(out, "onramp creates users through POST /api/v2/users. It learns the tenant's limits from its answers and "
@@ -321,7 +321,9 @@ void manual_all(FILE *out)
     open_list(out, "Ds");
     for (const struct command *c = commands; c->name != NULL; c++)
         item(out, "Cm", c->name, c->summary);
-    item(out, "Cm", "help", "what a command's --help prints; with --man, its man page in mdoc");
+    item(out, "Cm", "help",
+         "what a command's --help prints; with --man, its man page in mdoc; with --completion bash, a completion "
+         "script for bash, and for zsh with bashcompinit");
     close_list(out);
     environment(out);
     files(out);
