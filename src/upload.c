@@ -358,6 +358,7 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
         if (!question(r, job, path, sizeof path))
             return onramp_fail(r->err, ONRAMP_EIO, "cannot put record %llu into a look-up",
                                (unsigned long long)job->ordinal);
+        job->asked_at = r->engine.now;
         request.method = "GET";
         request.path = path;
     } else {
@@ -499,6 +500,12 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
 static void land_nobody(struct onramp_run *r, uint32_t id)
 {
     struct onramp_job *job = &r->jobs[id];
+    if (r->engine.now - job->asked_at > ONRAMP_EVIDENCE_DELIVERY * ONRAMP_SECOND) {
+        /* Read after a long sleep, in which an attempt of ours may have arrived, too long ago to be known by its date
+         * as ours once the next has left: ask anew. */
+        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+        return;
+    }
     if (job->conflicted) {
         /* The identity is somebody else's, unless it is ours under an id that we do not know of. */
         bool ours_perhaps = job->doubtful && by_id(r, job) && ids(r) == ONRAMP_IDS_UNSURE;

@@ -590,7 +590,7 @@ static void the_tenants_clock_goes_on_while_the_process_sleeps(void **state)
     } cases[] = {
         {2, WORLD_FINE, WORLD_MUTE, 700 * ONRAMP_MILLISECOND}, /* the first create's, before the second is lost */
         {1, WORLD_LOST, WORLD_FINE,
-         31100 * ONRAMP_MILLISECOND}, /* a look-up's that finds nobody; then it is lost again */
+         31100 * ONRAMP_MILLISECOND}, /* a look-up's that finds nobody, and is asked anew; then it is lost again */
     };
     for (int i = 0; i < 2; i++) {
         struct trial t;
@@ -601,7 +601,7 @@ static void the_tenants_clock_goes_on_while_the_process_sleeps(void **state)
         setup.plan[0].fault = cases[i].first;
         setup.plan[1].request = FIRST_CREATE + 1;
         setup.plan[1].fault = cases[i].second;
-        setup.plan[2].request = i == 1 ? FIRST_CREATE + 2 : 0;
+        setup.plan[2].request = i == 1 ? FIRST_CREATE + 3 : 0; /* behind the question that is asked anew */
         setup.plan[2].fault = WORLD_MUTE;
         begin(&t, &setup, cases[i].records, NULL);
         t.w.suspend_at = t.w.now + cases[i].sleeps_at;
@@ -762,6 +762,10 @@ static void seeded_trouble_of_every_kind_leaves_the_truth(void **state)
 {
     (void)state;
     struct seeds s = seeds(150);
+    /* 4550: an answer "nobody" was read after an hour's sleep, in which the attempt that it was about had arrived. */
+    const char *once_wrong = trouble(4550);
+    if (once_wrong != NULL)
+        fail_msg("replay with ONRAMP_SEED=4550: %s", once_wrong);
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         const char *wrong = trouble(seed);
         if (wrong != NULL)
