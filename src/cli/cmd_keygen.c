@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "console.h"
 #include "passphrase.h"
+#include "rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,12 +29,7 @@ static const struct setting rows[] = {
      .fallback = "onramp.key",
      .help = "where to write the secret key (mode 0600); the public one goes to FILE.pub. Never overwritten",
      AT(out)},
-    {.flag = "passphrase-file",
-     .kind = SETTING_PATH,
-     .argument = "FILE",
-     .help = "take the passphrase from its first line, not from the terminal; '-' for standard input, /dev/fd/3 for a "
-             "descriptor",
-     AT(passphrase_file)},
+    {ROW_PASSPHRASE_FILE, AT(passphrase_file)},
     {.flag = "no-passphrase",
      .kind = SETTING_FLAG,
      .help = "do not encrypt the secret key: who has the file can open everything",

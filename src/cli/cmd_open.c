@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "console.h"
 #include "passphrase.h"
+#include "rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,12 +28,7 @@ static const struct setting rows[] = {
      .fallback = "onramp.key",
      .help = "the secret key, from 'onramp keygen'",
      AT(key)},
-    {.flag = "passphrase-file",
-     .kind = SETTING_PATH,
-     .argument = "FILE",
-     .help = "take the passphrase from its first line, not from the terminal; '-' for standard input, /dev/fd/3 for a "
-             "descriptor",
-     AT(passphrase_file)},
+    {ROW_PASSPHRASE_FILE, AT(passphrase_file)},
     {.flag = "ledger",
      .letter = 'l',
      .kind = SETTING_PATH,

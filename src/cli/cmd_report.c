@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "console.h"
 #include "report_out.h"
+#include "rows.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -17,12 +18,7 @@ struct report_values {
 #define AT(field) .offset = offsetof(struct report_values, field), .commands = ~0U
 
 static const struct setting rows[] = {
-    {.operand = true,
-     .kind = SETTING_PATH,
-     .argument = "LEDGER",
-     .variables = {"ONRAMP_LEDGER"},
-     .help = "the ledger of the upload, FILE.ledger.ndjson",
-     AT(ledger)},
+    {ROW_LEDGER, AT(ledger)},
     {.flag = "json", .kind = SETTING_FLAG, .help = "all of it as one JSON object", AT(json)},
     {.flag = "csv", .kind = SETTING_FLAG, .help = "a row for each record, for a spreadsheet", AT(csv)},
     {.flag = "html",
@@ -30,11 +26,7 @@ static const struct setting rows[] = {
      .argument = "PATH",
      .help = "a page with charts, to this file instead of text to standard output",
      AT(html)},
-    {.flag = "env-file",
-     .kind = SETTING_PATH,
-     .argument = "PATH",
-     .help = "read settings from here, not from .env in the working directory",
-     AT(env_file)},
+    {ROW_ENV_FILE, AT(env_file)},
 };
 const struct setting_table report_table = {rows, sizeof rows / sizeof rows[0], sizeof(struct report_values)};
 

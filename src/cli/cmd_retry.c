@@ -3,6 +3,7 @@
  */
 #include "commands.h"
 #include "console.h"
+#include "rows.h"
 
 #include <onramp/retry.h>
 
@@ -21,12 +22,7 @@ struct retry_values {
 #define AT(field) .offset = offsetof(struct retry_values, field), .commands = ~0U
 
 static const struct setting rows[] = {
-    {.operand = true,
-     .kind = SETTING_PATH,
-     .argument = "LEDGER",
-     .variables = {"ONRAMP_LEDGER"},
-     .help = "the ledger of the upload, FILE.ledger.ndjson",
-     AT(ledger)},
+    {ROW_LEDGER, AT(ledger)},
     {.operand = true,
      .kind = SETTING_PATH,
      .argument = "FILE",
@@ -34,11 +30,7 @@ static const struct setting rows[] = {
      .help = "the users that were uploaded; '-' for standard input",
      AT(file)},
     {.flag = "quiet", .letter = 'q', .kind = SETTING_FLAG, .help = "errors only on standard error", AT(quiet)},
-    {.flag = "env-file",
-     .kind = SETTING_PATH,
-     .argument = "PATH",
-     .help = "read settings from here, not from .env in the working directory",
-     AT(env_file)},
+    {ROW_ENV_FILE, AT(env_file)},
 };
 const struct setting_table retry_table = {rows, sizeof rows / sizeof rows[0], sizeof(struct retry_values)};
 

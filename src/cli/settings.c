@@ -2,6 +2,7 @@
  * settings.c - the table of settings.
  */
 #include "settings.h"
+#include "rows.h"
 
 #include <string.h>
 
@@ -80,13 +81,7 @@ static const struct setting rows[] = {
      .commands = UPLOAD | CHECK | PLAN,
      AT(file)},
 
-    {.operand = true,
-     .kind = SETTING_PATH,
-     .argument = "LEDGER",
-     .variables = {"ONRAMP_LEDGER"},
-     .help = "the ledger of the upload, FILE.ledger.ndjson",
-     .commands = STAGES,
-     AT(ledger)},
+    {ROW_LEDGER, .commands = STAGES, AT(ledger)},
 
     {.flag = "domain",
      .letter = 'd',
@@ -422,12 +417,7 @@ static const struct setting rows[] = {
      .help = "hosts that are reached without the proxy, as curl has it",
      .commands = ASKING,
      AT(no_proxy)},
-    {.flag = "env-file",
-     .kind = SETTING_PATH,
-     .argument = "PATH",
-     .help = "read settings from here, not from .env in the working directory",
-     .commands = ASKING | PLAN,
-     AT(env_file)},
+    {ROW_ENV_FILE, .commands = ASKING | PLAN, AT(env_file)},
 
     {.flag = "all-tiers",
      .kind = SETTING_FLAG,
