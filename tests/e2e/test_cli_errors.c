@@ -4,33 +4,26 @@
  * The real binary, in a directory of its own, against local tenants that are in the state in question, or
  * against a port where nobody listens.
  */
-#include <onramp/tenant.h>
+#include "support/process.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define PATIENCE 60 /* seconds, after which a run counts as hung */
 
 /* Where AUTH0_DOMAIN points. */
 enum where { NOBODY, TENANT, DISABLED, SOCIAL, UNSCOPED, OVER_TLS, NOT_TLS, WHERES };
 
 struct trouble {
     const char *name;
-    const char *arguments[8];
+    const char *arguments[9]; /* up to a NULL */
     const char *variables[3]; /* "NAME=value" beside the usual ones; an empty value unsets */
     const char *dotenv, *users, *ledger;
     size_t users_size; /* if it is not text */
@@ -240,6 +233,7 @@ static int start_all(void **state)
 static int stop_all(void **state)
 {
     (void)state;
+    process_end();
     for (int i = 0; i < WHERES; i++)
         onramp_tenant_server_stop(servers[i]);
     (void)close(closed_port);
@@ -256,16 +250,9 @@ static void write_file(const char *path, const char *bytes, size_t size)
     assert_int_equal(fclose(out), 0);
 }
 
-static void read_file(const char *path, char *into, size_t size)
+static void set_variables(const void *context)
 {
-    FILE *in = fopen(path, "r");
-    assert_non_null(in);
-    into[fread(into, 1, size - 1, in)] = '\0';
-    (void)fclose(in);
-}
-
-static void set_variables(const struct trouble *t)
-{
+    const struct trouble *t = context;
     (void)setenv("AUTH0_DOMAIN", domains[t->where], 1);
     (void)setenv("AUTH0_DATABASE_NAME", "Username-Password-Authentication", 1);
     (void)setenv("AUTH0_MNG_TOKEN", token[t->where], 1);
@@ -275,26 +262,6 @@ static void set_variables(const struct trouble *t)
         (void)snprintf(name, sizeof name, "%.*s", (int)(equals - t->variables[i]), t->variables[i]);
         (void)setenv(name, equals + 1, 1);
     }
-}
-
-/* In the child: never returns. */
-static void become_onramp(const struct trouble *t)
-{
-    static char storage[10][256];
-    char *argv[10] = {strcpy(storage[0], "onramp")};
-    for (size_t i = 0; i < 8 && t->arguments[i] != NULL; i++) {
-        (void)snprintf(storage[i + 1], sizeof storage[0], "%s", t->arguments[i]);
-        argv[i + 1] = storage[i + 1];
-    }
-    int in = open("/dev/null", O_RDONLY);
-    int out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600),
-        err = open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
-        _exit(126);
-    set_variables(t);
-    (void)alarm(PATIENCE);
-    (void)execv(getenv("ONRAMP_BINARY"), argv);
-    _exit(127);
 }
 
 static void clear_directory(void)
@@ -316,14 +283,13 @@ static bool wrong(const char *format, ...)
 }
 
 /* False, having said what is not as promised. */
-static bool check(const struct trouble *t, int status)
+static bool check(const struct trouble *t, int code)
 {
     char out[8192], err[8192];
-    read_file("stdout", out, sizeof out);
-    read_file("stderr", err, sizeof err);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != t->exit)
-        return wrong("%s: exit %d, not %d\n%s%s", t->name, WIFEXITED(status) ? WEXITSTATUS(status) : -1, t->exit, err,
-                     out);
+    (void)snprintf(out, sizeof out, "%s", process_read("stdout"));
+    (void)snprintf(err, sizeof err, "%s", process_read("stderr"));
+    if (code != t->exit)
+        return wrong("%s: exit %d, not %d\n%s%s", t->name, code, t->exit, err, out);
     if (t->words == NULL && err[0] != '\0')
         return wrong("%s: standard error has: %s", t->name, err);
     if (t->words != NULL && (strstr(err, t->words) == NULL || strncmp(err, "onramp: ", 8) != 0))
@@ -350,14 +316,8 @@ static bool run_one(const struct trouble *t)
         write_file("users.json", t->users, t->users_size > 0 ? t->users_size : strlen(t->users));
     if (t->ledger != NULL)
         write_file("users.json.ledger.ndjson", t->ledger, strlen(t->ledger));
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0)
-        become_onramp(t);
-    int status;
-    while (waitpid(child, &status, 0) < 0)
-        assert_int_equal(errno, EINTR);
-    return check(t, status);
+    pid_t child = process_start(&(struct process){.arguments = t->arguments, .prepare = set_variables, .context = t});
+    return check(t, process_finish(child));
 }
 
 static void run_all(const struct trouble *table, size_t count)

@@ -3,7 +3,7 @@
  */
 #define _XOPEN_SOURCE 700 /* pseudo-terminals */
 
-#include <onramp/tenant.h>
+#include "support/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,36 +15,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define PATIENCE 120 /* seconds, after which a run counts as hung */
-#define COLUMNS  60
+#define COLUMNS 60
 
-static char directory[] = "/tmp/onramp-test-XXXXXX";
 static struct onramp_tenant_server *server;
 
 /* ---- support ---- */
 
-static int enter_directory(void **state)
-{
-    (void)state;
-    return getenv("ONRAMP_BINARY") != NULL && mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int leave_directory(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
-
 static int stop_tenant(void **state)
 {
     (void)state;
+    process_end();
     onramp_tenant_server_stop(server);
     server = NULL;
     static const char *const names[] = {"users.json", "users.json.ledger.ndjson", "other.ndjson", "stdout", "stderr"};
@@ -53,25 +37,15 @@ static int stop_tenant(void **state)
     return 0;
 }
 
-/* A tenant of `burst` at `rate` a second that answers at once, and the variables that lead to it. */
+/* A tenant of `burst` at `rate` a second that answers at once. */
 static void start_tenant(uint32_t burst, uint64_t rate, uint32_t hang)
 {
     struct onramp_tenant_settings model;
-    struct onramp_tenant_server_settings settings = {.port = 0};
-    struct onramp_error err = {0};
     onramp_tenant_defaults(&model);
     model.api = (struct onramp_limit){.burst = burst, .rate = {rate, ONRAMP_SECOND}};
     model.latency_min = model.latency_median = 0;
     model.faults[ONRAMP_FAULT_HANG] = hang;
-    if (onramp_tenant_server_start(&server, &model, &settings, &err) != ONRAMP_OK)
-        fail_msg("%s", err.text);
-    char domain[64], *token = onramp_tenant_server_token(server);
-    assert_non_null(token);
-    (void)snprintf(domain, sizeof domain, "http://127.0.0.1:%u", (unsigned)onramp_tenant_server_port(server));
-    (void)setenv("AUTH0_DOMAIN", domain, 1);
-    (void)setenv("AUTH0_DATABASE_NAME", "Username-Password-Authentication", 1);
-    (void)setenv("AUTH0_MNG_TOKEN", token, 1);
-    free(token);
+    server = process_serve(&model, &(struct onramp_tenant_server_settings){.port = 0});
 }
 
 static uint64_t tenant_created(void)
@@ -97,57 +71,21 @@ static void write_users(unsigned count)
     assert_int_equal(fclose(out), 0);
 }
 
-static const char *read_file(const char *path)
-{
-    static char text[1 << 18];
-    FILE *in = fopen(path, "r");
-    assert_non_null(in);
-    text[fread(text, 1, sizeof text - 1, in)] = '\0';
-    (void)fclose(in);
-    return text;
-}
-
-/* Start the binary with standard input from `in` (-1: the users) and standard error on `talk` (-1: a file). */
+/* With standard input from `in`, and standard error on `talk`; 0: as process.h has it. */
 static pid_t start_onramp(int in, int talk, const char *const *arguments)
 {
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child > 0)
-        return child;
-    static char storage[10][256];
-    char *argv[11] = {strcpy(storage[0], "onramp")};
-    for (size_t i = 0; i < 9 && arguments[i] != NULL; i++) {
-        (void)snprintf(storage[i + 1], sizeof storage[0], "%s", arguments[i]);
-        argv[i + 1] = storage[i + 1];
-    }
-    if (in < 0)
-        in = open("users.json", O_RDONLY);
-    int out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    int err = talk >= 0 ? talk : open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if ((in >= 0 && dup2(in, 0) < 0) || dup2(out, 1) < 0 || dup2(err, 2) < 0)
-        _exit(126);
-    (void)alarm(PATIENCE);
-    (void)execv(getenv("ONRAMP_BINARY"), argv);
-    _exit(127);
+    return process_start(&(struct process){.arguments = arguments, .in = in, .err = talk});
 }
 
-static int finish(pid_t child)
-{
-    int status;
-    while (waitpid(child, &status, 0) < 0)
-        assert_int_equal(errno, EINTR);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-#define START(...) start_onramp(-1, -1, (const char *const[]){__VA_ARGS__, NULL})
-#define RUN(...)   finish(START(__VA_ARGS__))
+#define START(...) start_onramp(0, 0, (const char *const[]){__VA_ARGS__, NULL})
+#define RUN(...)   process_finish(START(__VA_ARGS__))
 
 static json_t *summary(void)
 {
     json_error_t why;
     json_t *object = json_load_file("stdout", 0, &why);
     if (object == NULL)
-        fail_msg("not JSON: %s: %s", why.text, read_file("stdout"));
+        fail_msg("not JSON: %s: %s", why.text, process_read("stdout"));
     return object;
 }
 
@@ -163,8 +101,8 @@ static json_int_t member(const char *name)
 static void await(bool (*is_so)(uint64_t figure), uint64_t figure)
 {
     for (int tries = 0; !is_so(figure); tries++) {
-        assert_true(tries < PATIENCE * 100);
-        (void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+        assert_true(tries < PROCESS_PATIENCE * 100);
+        process_nap(10 * 1000 * 1000);
     }
 }
 
@@ -230,8 +168,12 @@ static void standard_input_is_a_file_like_any_other(void **state)
     (void)state;
     start_tenant(50, 500, 0);
     write_users(10);
-    assert_int_equal(RUN("upload", "-", "--ledger=other.ndjson"), 0);
-    assert_non_null(strstr(read_file("stdout"), "10 records of standard input"));
+    int users = open("users.json", O_RDONLY);
+    assert_true(users > 0);
+    pid_t child = start_onramp(users, 0, (const char *const[]){"upload", "-", "--ledger=other.ndjson", NULL});
+    assert_int_equal(process_finish(child), 0);
+    (void)close(users);
+    assert_non_null(strstr(process_read("stdout"), "10 records of standard input"));
     assert_int_equal(tenant_created(), 10);
 }
 
@@ -243,7 +185,7 @@ static void a_dry_run_sends_nothing_and_leaves_no_ledger(void **state)
     assert_int_equal(RUN("upload", "users.json", "--dry-run"), 0);
     assert_int_equal(tenant_requests(), 0);
     assert_int_equal(access("users.json.ledger.ndjson", F_OK), -1);
-    assert_non_null(strstr(read_file("stdout"), "nothing was sent"));
+    assert_non_null(strstr(process_read("stdout"), "nothing was sent"));
 }
 
 static void quiet_means_that_standard_error_stays_empty(void **state)
@@ -252,8 +194,8 @@ static void quiet_means_that_standard_error_stays_empty(void **state)
     start_tenant(50, 500, 0);
     write_users(10);
     assert_int_equal(RUN("upload", "users.json", "--quiet"), 0);
-    assert_string_equal(read_file("stderr"), "");
-    assert_non_null(strstr(read_file("stdout"), "10 records"));
+    assert_string_equal(process_read("stderr"), "");
+    assert_non_null(strstr(process_read("stdout"), "10 records"));
 }
 
 static void an_interrupted_run_lands_what_is_in_flight_and_the_next_carries_on(void **state)
@@ -264,7 +206,7 @@ static void an_interrupted_run_lands_what_is_in_flight_and_the_next_carries_on(v
     pid_t child = START("upload", "users.json", "--json");
     await(has_created, 10);
     assert_int_equal(kill(child, SIGINT), 0);
-    assert_int_equal(finish(child), 130);
+    assert_int_equal(process_finish(child), 130);
     uint64_t landed = tenant_created();
     assert_true(landed >= 10 && landed < 60);
     assert_int_equal(member("created"), landed);
@@ -312,10 +254,10 @@ static void while_it_still_reads_the_first_signal_leaves_at_once(void **state)
     start_tenant(50, 500, 0);
     assert_int_equal(pipe(keyboard), 0);
     assert_int_equal(write(keyboard[1], "[", 1), 1);
-    pid_t child = start_onramp(keyboard[0], -1, (const char *const[]){"upload", "-", "--ledger=other.ndjson", NULL});
+    pid_t child = start_onramp(keyboard[0], 0, (const char *const[]){"upload", "-", "--ledger=other.ndjson", NULL});
     await(is_read, 0);
     assert_int_equal(kill(child, SIGINT), 0);
-    assert_int_equal(finish(child), 130);
+    assert_int_equal(process_finish(child), 130);
     (void)close(keyboard[0]);
     (void)close(keyboard[1]);
     assert_int_equal(tenant_requests(), 0);
@@ -331,15 +273,12 @@ static void a_second_signal_leaves_at_once(void **state)
     await(has_been_asked, 1);
     assert_shows_no_secret(child);
     assert_int_equal(kill(child, SIGTERM), 0);
-    int status;
-    pid_t gone;
-    while ((gone = waitpid(child, &status, WNOHANG)) == 0) {
-        (void)nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+    int code;
+    while (!process_has_ended(child, &code)) {
+        process_nap(1000 * 1000);
         (void)kill(child, SIGTERM); /* until the first one has been seen, a second is the same one to the system */
     }
-    assert_int_equal(gone, child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 130);
+    assert_int_equal(code, 130);
 }
 
 /* ---- on a terminal ---- */
@@ -383,7 +322,7 @@ static void progress_on_a_terminal_is_one_line_redrawn_in_place(void **state)
     pid_t child = start_on_terminal(&master, (const char *const[]){"upload", "users.json", NULL});
     read_terminal(master, text, sizeof text);
     (void)close(master);
-    assert_int_equal(finish(child), 0);
+    assert_int_equal(process_finish(child), 0);
 
     size_t redrawn = 0;
     for (const char *at = text; (at = strstr(at, "\r\x1b[K")) != NULL; redrawn++) {
@@ -407,7 +346,7 @@ static void no_progress_leaves_the_terminal_alone(void **state)
     pid_t child = start_on_terminal(&master, (const char *const[]){"upload", "users.json", "--no-progress", NULL});
     read_terminal(master, text, sizeof text);
     (void)close(master);
-    assert_int_equal(finish(child), 0);
+    assert_int_equal(process_finish(child), 0);
     assert_null(strchr(text, '\x1b'));
 }
 
@@ -440,7 +379,7 @@ static int answer_the_question(const char *answer)
         assert_int_equal(write(master, answer, strlen(answer)), (ssize_t)strlen(answer));
     read_terminal(master, rest, sizeof rest);
     (void)close(master);
-    return finish(child);
+    return process_finish(child);
 }
 
 static void mails_are_asked_about_before_anybody_gets_one(void **state)
@@ -465,7 +404,7 @@ static void yes_said_beforehand_needs_no_terminal(void **state)
     assert_int_equal(tenant_created(), 0);
     assert_int_equal(RUN("upload", "users.json", "--verification-mail=yes", "--yes"), 0);
     assert_int_equal(tenant_created(), 3);
-    assert_non_null(strstr(read_file("stderr"), "this run makes Auth0 send 3 mails, 3 of them for verification"));
+    assert_non_null(strstr(process_read("stderr"), "this run makes Auth0 send 3 mails, 3 of them for verification"));
 }
 
 /* ---- the demo ---- */
@@ -474,10 +413,10 @@ static void the_demo_needs_nothing_leaves_nothing_and_counts(void **state)
 {
     (void)state;
     (void)setenv("AUTH0_DOMAIN", "not a host", 1); /* is not looked at */
-    (void)setenv("TMPDIR", directory, 1);
+    (void)setenv("TMPDIR", ".", 1);
     assert_int_equal(RUN("demo", "--users=30", "--tier=private-1500"), 0);
     (void)unsetenv("TMPDIR");
-    const char *out = read_file("stdout");
+    const char *out = process_read("stdout");
     assert_non_null(strstr(out, "30 records of a generated sample"));
     assert_non_null(strstr(out, ", 0 throttled"));
     assert_non_null(strstr(out, "The tenant holds 30 users, and its list agrees with the ledger user by user."));
@@ -502,5 +441,5 @@ int main(void)
         TEST(yes_said_beforehand_needs_no_terminal),
         TEST(the_demo_needs_nothing_leaves_nothing_and_counts),
     };
-    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
+    return cmocka_run_group_tests(tests, process_enter_directory, process_leave_directory);
 }

@@ -7,11 +7,10 @@
 #define _XOPEN_SOURCE 700
 
 #include <onramp/ledger.h>
-#include <onramp/tenant.h>
 
 #include "core/rng.h"
+#include "support/process.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -23,14 +22,11 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define PATIENCE 120 /* seconds, after which a run counts as hung */
-#define USERS    150
+#define USERS 150
 #if defined(__SANITIZE_ADDRESS__)
 #define KILLS 60 /* each start takes several times as long */
 #else
@@ -39,27 +35,15 @@
 #define LEDGER "users.ndjson.ledger.ndjson"
 #define NOBODY 65534
 
-static char directory[] = "/tmp/onramp-crash-XXXXXX";
 static struct onramp_tenant_server *server;
 
 /* ---- support ---- */
 
-static int enter_directory(void **state)
-{
-    (void)state;
-    return getenv("ONRAMP_BINARY") != NULL && mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int leave_directory(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
-
 static int tidy(void **state)
 {
     (void)state;
-    static const char *const names[] = {"users.ndjson", LEDGER, "talk", "tenant.ndjson"};
+    static const char *const names[] = {"users.ndjson", LEDGER, "tenant.ndjson", "stdout", "stderr"};
+    process_end();
     onramp_tenant_server_stop(server);
     server = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -67,25 +51,15 @@ static int tidy(void **state)
     return 0;
 }
 
-/* A fast tenant, and the variables that lead to it. */
+/* A fast tenant. */
 static void start_tenant(void)
 {
     struct onramp_tenant_settings model;
-    struct onramp_tenant_server_settings settings = {.users_out = "tenant.ndjson"};
-    struct onramp_error err = {0};
     onramp_tenant_defaults(&model);
     model.api = onramp_tier_find("private-500")->api;
     model.latency_min = 3 * ONRAMP_MILLISECOND;
     model.latency_median = 12 * ONRAMP_MILLISECOND;
-    if (onramp_tenant_server_start(&server, &model, &settings, &err) != ONRAMP_OK)
-        fail_msg("%s", err.text);
-    char domain[64], *token = onramp_tenant_server_token(server);
-    assert_non_null(token);
-    (void)snprintf(domain, sizeof domain, "http://127.0.0.1:%u", (unsigned)onramp_tenant_server_port(server));
-    (void)setenv("AUTH0_DOMAIN", domain, 1);
-    (void)setenv("AUTH0_DATABASE_NAME", "Username-Password-Authentication", 1);
-    (void)setenv("AUTH0_MNG_TOKEN", token, 1);
-    free(token);
+    server = process_serve(&model, &(struct onramp_tenant_server_settings){.users_out = "tenant.ndjson"});
 }
 
 static void write_users(unsigned count, unsigned batch)
@@ -98,50 +72,26 @@ static void write_users(unsigned count, unsigned batch)
 }
 
 /* `prepare` is the child's last deed before it becomes onramp; NULL: none. */
-static pid_t start_onramp(void (*prepare)(void))
+static pid_t start_onramp(void (*prepare)(const void *))
 {
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child > 0)
-        return child;
-    int talk = open("talk", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (talk < 0 || dup2(talk, 1) < 0 || dup2(talk, 2) < 0)
-        _exit(126);
-    (void)alarm(PATIENCE);
-    if (prepare != NULL)
-        prepare();
-    (void)execl(getenv("ONRAMP_BINARY"), "onramp", "upload", "--no-progress", "users.ndjson", (char *)NULL);
-    _exit(127);
+    static const char *const arguments[] = {"upload", "--no-progress", "users.ndjson", NULL};
+    return process_start(&(struct process){.arguments = arguments, .prepare = prepare});
 }
 
-/* Its exit code, or the signal that ended it, as a negative. */
-static int finish(pid_t child)
+static int run_onramp(void (*prepare)(const void *))
 {
-    int status;
-    while (waitpid(child, &status, 0) < 0)
-        assert_int_equal(errno, EINTR);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return process_finish(start_onramp(prepare));
 }
 
 static const char *talk(void)
 {
-    static char text[4096];
-    FILE *in = fopen("talk", "r");
-    text[in != NULL ? fread(text, 1, sizeof text - 1, in) : 0] = '\0';
-    if (in != NULL)
-        (void)fclose(in);
-    return text;
+    return process_read("stderr");
 }
 
 static off_t size_of(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 ? st.st_size : 0;
-}
-
-static void nap(long ns)
-{
-    (void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
 }
 
 /* ---- the comparison ---- */
@@ -230,21 +180,12 @@ static bool kill_at(pid_t child, struct onramp_rng *rng, int *code)
 {
     off_t target = size_of(LEDGER) + (off_t)onramp_rng_below(rng, 6000);
     long later = (long)onramp_rng_below(rng, 8 * 1000000);
-    int status;
-    for (;;) {
-        pid_t ended = waitpid(child, &status, WNOHANG);
-        assert_true(ended >= 0);
-        if (ended == child) {
-            *code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    for (; size_of(LEDGER) < target; process_nap(1000000))
+        if (process_has_ended(child, code))
             return false;
-        }
-        if (size_of(LEDGER) >= target)
-            break;
-        nap(1000000);
-    }
-    nap(later);
+    process_nap(later);
     (void)kill(child, SIGKILL);
-    *code = finish(child);
+    *code = process_finish(child);
     return *code == -SIGKILL;
 }
 
@@ -266,7 +207,7 @@ static void killed_at_any_moment_the_same_command_carries_on(void **state)
             if (kills < wanted)
                 kills += kill_at(child, &rng, &code);
             else
-                code = finish(child);
+                code = process_finish(child);
             if (code != 0 && code != -SIGKILL)
                 fail_msg("after %lu kills a run ended with %d: %s", kills, code, talk());
         } while (code != 0);
@@ -280,8 +221,9 @@ static void killed_at_any_moment_the_same_command_carries_on(void **state)
 
 /* ---- disks and locks ---- */
 
-static void limit_files(void)
+static void limit_files(const void *context)
 {
+    (void)context;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     const struct rlimit limit = {.rlim_cur = 12000, .rlim_max = 12000};
     if (sigaction(SIGXFSZ, &ignore, NULL) != 0 || setrlimit(RLIMIT_FSIZE, &limit) != 0)
@@ -293,13 +235,13 @@ static void a_full_disk_ends_the_run_with_5_and_the_next_one_heals(void **state)
     (void)state;
     start_tenant();
     write_users(USERS, 0);
-    assert_int_equal(finish(start_onramp(limit_files)), 5);
+    assert_int_equal(run_onramp(limit_files), 5);
     assert_non_null(strstr(talk(), "cannot write to ledger"));
     assert_true(size_of(LEDGER) <= 12000);
     struct onramp_tenant_view view;
     onramp_tenant_server_view(server, &view);
     assert_true(view.created > 0 && view.created < USERS);
-    assert_int_equal(finish(start_onramp(NULL)), 0);
+    assert_int_equal(run_onramp(NULL), 0);
     struct comparison c = settle_accounts();
     assert_int_equal(c.created, USERS);
 }
@@ -312,16 +254,19 @@ static void a_ledger_in_use_is_left_alone(void **state)
     int fd = open(LEDGER, O_RDWR | O_CREAT, 0600);
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
-    assert_int_equal(finish(start_onramp(NULL)), 2);
+    assert_int_equal(run_onramp(NULL), 2);
     assert_non_null(strstr(talk(), "is in use"));
     assert_int_equal(size_of(LEDGER), 0);
     assert_int_equal(close(fd), 0);
-    assert_int_equal(finish(start_onramp(NULL)), 0);
+    assert_int_equal(run_onramp(NULL), 0);
     (void)settle_accounts();
 }
 
-static void run_as_a_guest(void)
+static void become_a_guest(const void *context)
 {
+    (void)context;
+    if (chmod(".", 0555) != 0)
+        _exit(126);
     if (geteuid() == 0 && (setgid(NOBODY) != 0 || setuid(NOBODY) != 0))
         _exit(126);
 }
@@ -332,8 +277,7 @@ static void where_nothing_can_be_written_nothing_is_sent(void **state)
     start_tenant();
     write_users(USERS, 0);
     assert_int_equal(chmod("users.ndjson", 0644), 0);
-    assert_int_equal(chmod(".", 0555), 0);
-    int code = finish(start_onramp(run_as_a_guest));
+    int code = run_onramp(become_a_guest);
     assert_int_equal(chmod(".", 0700), 0);
     if (code == 127)
         skip(); /* root's build tree, which a guest may not enter */
@@ -351,13 +295,14 @@ static void a_ledger_that_vanishes_stops_the_run(void **state)
     start_tenant();
     write_users(USERS, 0);
     pid_t child = start_onramp(NULL);
-    while (size_of(LEDGER) < 3000 && waitpid(child, NULL, WNOHANG) == 0)
-        nap(1000000);
+    int code;
+    for (; size_of(LEDGER) < 3000; process_nap(1000000))
+        assert_false(process_has_ended(child, &code));
     assert_int_equal(rename(LEDGER, "kept"), 0);
-    assert_int_equal(finish(child), 5);
+    assert_int_equal(process_finish(child), 5);
     assert_non_null(strstr(talk(), "was removed or replaced while in use"));
     assert_int_equal(rename("kept", LEDGER), 0);
-    assert_int_equal(finish(start_onramp(NULL)), 0);
+    assert_int_equal(run_onramp(NULL), 0);
     struct comparison c = settle_accounts();
     assert_int_equal(c.created, USERS);
 }
@@ -371,5 +316,5 @@ int main(void)
         cmocka_unit_test_teardown(where_nothing_can_be_written_nothing_is_sent, tidy),
         cmocka_unit_test_teardown(a_ledger_that_vanishes_stops_the_run, tidy),
     };
-    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
+    return cmocka_run_group_tests(tests, process_enter_directory, process_leave_directory);
 }
