@@ -34,9 +34,9 @@ struct peer_request {
 typedef bool peer_answer(struct peer *peer, const struct peer_request *request);
 
 struct peer {
-    peer_answer *answer;
-    bool reads_nothing; /* resets each connection without reading from it */
-    unsigned gate;      /* with peer_wait_for_all(): how many requests have to be there */
+    peer_answer *answer; /* NULL while it does not run */
+    bool reads_nothing;  /* resets each connection without reading from it */
+    unsigned gate;       /* with peer_wait_for_all(): how many requests have to be there */
     int listener;
     unsigned port;
     pthread_t acceptor;
@@ -202,9 +202,11 @@ static inline void peer_start(struct peer *peer, peer_answer *answer)
     peer->port = ntohs(address.sin_port);
 }
 
-/* End every connection and wait for the threads. */
+/* End every connection and wait for the threads; what was counted stays. Nothing if it does not run. */
 static inline void peer_stop(struct peer *peer)
 {
+    if (peer->answer == NULL)
+        return;
     (void)shutdown(peer->listener, SHUT_RDWR);
     (void)close(peer->listener);
     (void)pthread_join(peer->acceptor, NULL);
@@ -219,6 +221,7 @@ static inline void peer_stop(struct peer *peer)
         (void)pthread_join(peer->threads[i], NULL);
     (void)pthread_mutex_destroy(&peer->lock);
     (void)pthread_cond_destroy(&peer->changed);
+    peer->answer = NULL;
 }
 
 #endif

@@ -1,74 +1,53 @@
 /*
  * test_pool.c - the pool against servers that behave, and servers that do not.
  */
-#include "onramp/transport.h"
+#include "support/one_pool.h"
 #include "support/peer.h"
 
-#include <setjmp.h>
 #include <sodium.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <zlib.h>
 
-#include <cmocka.h>
+/* ---- a pool at hand, and whom it asks ---- */
 
-#define LONG_ENOUGH (20 * ONRAMP_SECOND) /* a timeout that no test wants to see */
-
-/* ---- a pool at hand ---- */
-
-static struct onramp_transport pool;
+static struct peer peer, other; /* not a test's own: they go on when an assertion has left it */
 
 static void open_pool(unsigned port, uint32_t concurrency, int wake_fd)
 {
     char base[64];
     (void)snprintf(base, sizeof base, "http://127.0.0.1:%u", port);
-    struct onramp_error err = {0};
-    struct onramp_pool_settings settings = {
-        .base = base, .client_name = "onramp/1.2.3", .concurrency = concurrency, .wake_fd = wake_fd};
-    if (onramp_pool_open(&pool, &settings, &err) != ONRAMP_OK)
-        fail_msg("%s", err.text);
+    open_pool_at(&(struct onramp_pool_settings){
+        .base = base, .client_name = "onramp/1.2.3", .concurrency = concurrency, .wake_fd = wake_fd});
 }
 
-static void close_pool(void)
+static void end(void)
 {
-    pool.ops->close(pool.self);
+    close_pool();
+    peer_stop(&peer);
+    peer_stop(&other);
+}
+
+/* The peer, and a pool for it. One that has served before begins anew. */
+static void meet(peer_answer *answer, uint32_t concurrency)
+{
+    if (peer.port != 0) {
+        end();
+        peer = (struct peer){0};
+    }
+    peer_start(&peer, answer);
+    open_pool(peer.port, concurrency, -1);
+}
+
+static int clean_up(void **state)
+{
+    (void)state;
+    end();
+    peer = other = (struct peer){0};
+    return 0;
 }
 
 static struct onramp_request get_request(void)
 {
     return (struct onramp_request){.method = "GET", .path = "/api/v2/users", .timeout = LONG_ENOUGH};
-}
-
-static struct onramp_request post_request(const char *body)
-{
-    return (struct onramp_request){.method = "POST",
-                                   .path = "/api/v2/users",
-                                   .content_type = "application/json",
-                                   .body = body,
-                                   .body_size = strlen(body),
-                                   .timeout = LONG_ENOUGH};
-}
-
-static void send_as(uint32_t id, const struct onramp_request *request)
-{
-    struct onramp_error err = {0};
-    if (pool.ops->send(pool.self, id, request, &err) != ONRAMP_OK)
-        fail_msg("%s", err.text);
-}
-
-/* The next answer. Its body is good until the next call on the pool. */
-static struct onramp_answer await(void)
-{
-    struct onramp_answer answer;
-    struct onramp_error err = {0};
-    while (!pool.ops->take(pool.self, &answer))
-        if (pool.ops->wait(pool.self, pool.ops->now(pool.self) + ONRAMP_SECOND, &err) != ONRAMP_OK)
-            fail_msg("%s", err.text);
-    assert_true(answer.sent_at > 0);
-    assert_true(answer.received_at >= answer.sent_at);
-    assert_int_equal(answer.body[answer.body_size], '\0');
-    return answer;
 }
 
 static struct onramp_answer exchange(const struct onramp_request *request)
@@ -79,96 +58,80 @@ static struct onramp_answer exchange(const struct onramp_request *request)
     return answer;
 }
 
-static void expect_status(const struct onramp_answer *answer, int status)
-{
-    if (answer->delivery != ONRAMP_ANSWERED)
-        fail_msg("not answered: %s", answer->problem);
-    assert_int_equal(answer->status, status);
-}
-
 /* ---- how a peer may answer ---- */
 
-static bool answer_ok(struct peer *peer, const struct peer_request *request)
+static bool answer_ok(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     peer_say(request->fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     return true;
 }
 
-static bool answer_when_all_are_there(struct peer *peer, const struct peer_request *request)
+static bool answer_when_all_are_there(struct peer *self, const struct peer_request *request)
 {
-    peer_wait_for_all(peer);
-    return answer_ok(peer, request);
+    peer_wait_for_all(self);
+    return answer_ok(self, request);
 }
 
-static bool answer_nothing(struct peer *peer, const struct peer_request *request)
+static bool answer_nothing(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     (void)request;
     return false;
 }
 
-static bool answer_never(struct peer *peer, const struct peer_request *request)
+static bool answer_never(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     char byte;
     (void)recv(request->fd, &byte, 1, 0); /* until the other end gives up */
     return false;
 }
 
-static bool answer_once(struct peer *peer, const struct peer_request *request)
+static bool answer_once(struct peer *self, const struct peer_request *request)
 {
-    return request->ordinal == 1 && answer_ok(peer, request);
+    return request->ordinal == 1 && answer_ok(self, request);
 }
 
-static bool reset_the_second(struct peer *peer, const struct peer_request *request)
+static bool reset_the_second(struct peer *self, const struct peer_request *request)
 {
     if (request->ordinal == 1)
-        return answer_ok(peer, request);
+        return answer_ok(self, request);
     peer_reset(request->fd);
     return false;
 }
 
 static const char *canned; /* for answer_canned() */
 
-static bool answer_canned(struct peer *peer, const struct peer_request *request)
+static bool answer_canned(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     peer_say(request->fd, canned);
     return false;
 }
 
-static struct onramp_answer exchange_canned(struct peer *peer, const char *text)
+static struct onramp_answer exchange_canned(const char *text)
 {
     canned = text;
-    peer_start(peer, answer_canned);
-    open_pool(peer->port, 1, -1);
+    meet(answer_canned, 1);
     struct onramp_request request = post_request("{}");
     return exchange(&request);
 }
 
-static void end(struct peer *peer)
-{
-    close_pool();
-    peer_stop(peer);
-}
-
 /* ---- requests ---- */
 
-static void expect_field(const struct peer *peer, const char *name, const char *value)
+static void expect_field(const char *name, const char *value)
 {
     char found[1024] = "(absent)";
-    (void)peer_field(&peer->last, name, found, sizeof found);
+    (void)peer_field(&peer.last, name, found, sizeof found);
     assert_string_equal(found, value);
 }
 
 static void sends_all_that_a_request_carries(void **state)
 {
     (void)state;
-    struct peer peer = {0};
     struct onramp_secret *token = NULL;
-    peer_start(&peer, answer_ok);
-    open_pool(peer.port, 1, -1);
+    meet(answer_ok, 1);
     assert_int_equal(onramp_secret_copy(&token, "a.token", 7, NULL), ONRAMP_OK);
     struct onramp_request request = post_request("{\"email\":\"ann@example.com\"}");
     request.path = "/api/v2/users?q=a%2Fb&x=%2e%2e";
@@ -183,13 +146,13 @@ static void sends_all_that_a_request_carries(void **state)
 
     const char *line = "POST /api/v2/users?q=a%2Fb&x=%2e%2e HTTP/1.1\r\n"; /* not a byte of it changed */
     assert_memory_equal(peer.last.head, line, strlen(line));
-    expect_field(&peer, "Authorization", "Bearer a.token");
-    expect_field(&peer, "Content-Type", "application/json");
-    expect_field(&peer, "X-Correlation-ID", "run-1-record-2");
-    expect_field(&peer, "auth0-custom-domain", "login.example.com");
-    expect_field(&peer, "Accept", "application/json");
-    expect_field(&peer, "Accept-Encoding", "gzip");
-    expect_field(&peer, "User-Agent", "onramp/1.2.3");
+    expect_field("Authorization", "Bearer a.token");
+    expect_field("Content-Type", "application/json");
+    expect_field("X-Correlation-ID", "run-1-record-2");
+    expect_field("auth0-custom-domain", "login.example.com");
+    expect_field("Accept", "application/json");
+    expect_field("Accept-Encoding", "gzip");
+    expect_field("User-Agent", "onramp/1.2.3");
     assert_int_equal(peer.last.body_size, request.body_size);
     assert_memory_equal(peer.last.body, request.body, request.body_size);
 
@@ -200,32 +163,26 @@ static void sends_all_that_a_request_carries(void **state)
                                        sodium_base64_VARIANT_ORIGINAL),
                      0);
     assert_non_null(strstr(text, "{\"name\":\"onramp\",\"version\":\"1.2.3\",\"env\":{\"libcurl\":\""));
-    end(&peer);
 }
 
 static void sends_no_header_without_a_value(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_ok);
-    open_pool(peer.port, 1, -1);
+    meet(answer_ok, 1);
     struct onramp_request request = get_request();
     (void)exchange(&request);
     static const char *const absent[] = {
         "Authorization",  "Content-Type", "X-Correlation-ID", "auth0-custom-domain", "Expect",
         "Content-Length", "Cookie"};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        expect_field(&peer, absent[i], "(absent)");
+        expect_field(absent[i], "(absent)");
     assert_null(strstr(strstr(peer.last.head, "Accept: ") + 1, "Accept: ")); /* and none twice */
-    end(&peer);
 }
 
 static void sends_every_method_over_one_handle(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_ok);
-    open_pool(peer.port, 1, -1);
+    meet(answer_ok, 1);
     static const struct {
         const char *method, *body, *line;
     } cases[] = {
@@ -246,15 +203,12 @@ static void sends_every_method_over_one_handle(void **state)
         assert_memory_equal(peer.last.head, cases[i].line, strlen(cases[i].line));
         assert_int_equal(peer.last.body_size, request.body_size);
     }
-    end(&peer);
 }
 
 static void refuses_values_that_would_become_other_headers(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_ok);
-    open_pool(peer.port, 1, -1);
+    meet(answer_ok, 1);
     struct onramp_secret *token = NULL;
     struct onramp_error err = {0};
     assert_int_equal(onramp_secret_copy(&token, "hush\r\nX: y", 10, NULL), ONRAMP_OK);
@@ -270,7 +224,6 @@ static void refuses_values_that_would_become_other_headers(void **state)
     struct onramp_answer answer = exchange(&request); /* and the place is free again */
     expect_status(&answer, 200);
     assert_int_equal(peer.requests, 1);
-    end(&peer);
 }
 
 /* ---- connections ---- */
@@ -278,9 +231,7 @@ static void refuses_values_that_would_become_other_headers(void **state)
 static void one_connection_serves_one_request_after_the_other(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_ok);
-    open_pool(peer.port, 4, -1);
+    meet(answer_ok, 4);
     struct onramp_request request = post_request("{}");
     for (int i = 0; i < 20; i++) {
         struct onramp_answer answer = exchange(&request);
@@ -293,15 +244,13 @@ static void one_connection_serves_one_request_after_the_other(void **state)
     assert_int_equal(view.http_version, 1);
     assert_int_equal(peer.connections, 1);
     assert_int_equal(peer.requests, 20);
-    end(&peer);
 }
 
 static void requests_at_once_do_not_queue_behind_each_other(void **state)
 {
     (void)state;
-    struct peer peer = {.gate = 8}; /* answers none before eight are there */
-    peer_start(&peer, answer_when_all_are_there);
-    open_pool(peer.port, 8, -1);
+    peer.gate = 8; /* answers none before eight are there */
+    meet(answer_when_all_are_there, 8);
     struct onramp_request request = post_request("{}");
     for (int round = 0; round < 3; round++) {
         bool seen[8] = {false};
@@ -318,15 +267,13 @@ static void requests_at_once_do_not_queue_behind_each_other(void **state)
         (void)pthread_mutex_unlock(&peer.lock);
     }
     assert_int_equal(peer.connections, 8); /* kept for the later rounds */
-    end(&peer);
 }
 
 static void says_so_when_there_are_more_requests_than_places(void **state)
 {
     (void)state;
-    struct peer peer = {.gate = 2};
-    peer_start(&peer, answer_when_all_are_there);
-    open_pool(peer.port, 2, -1);
+    peer.gate = 2;
+    meet(answer_when_all_are_there, 2);
     struct onramp_request request = get_request();
     struct onramp_error err = {0};
     send_as(0, &request);
@@ -337,19 +284,16 @@ static void says_so_when_there_are_more_requests_than_places(void **state)
     send_as(3, &request); /* a place is free as soon as its answer has been taken */
     (void)await();
     (void)await();
-    end(&peer);
 }
 
 static void closing_aborts_what_is_in_flight(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_never);
-    open_pool(peer.port, 2, -1);
+    meet(answer_never, 2);
     struct onramp_request request = post_request("{}");
     send_as(0, &request);
     send_as(1, &request);
-    end(&peer);
+    end();
 }
 
 /* ---- answers ---- */
@@ -357,12 +301,11 @@ static void closing_aborts_what_is_in_flight(void **state)
 static void keeps_the_fields_that_matter(void **state)
 {
     (void)state;
-    struct peer peer = {0};
     struct onramp_answer answer =
-        exchange_canned(&peer, "HTTP/1.1 429 Too Many Requests\r\nX-RateLimit-Limit: 10\r\nx-ratelimit-remaining:0\r\n"
-                               "X-RATELIMIT-RESET: \t1700000000 \r\nRetry-After: 3\r\nDate: Sun, 06 Nov 1994 08:49:37 "
-                               "GMT\r\nContent-Type: application/json; charset=utf-8\r\n"
-                               "ot-baggage-auth0-request-id: abc\r\nCF-Ray: ray\r\nContent-Length: 2\r\n\r\n{}");
+        exchange_canned("HTTP/1.1 429 Too Many Requests\r\nX-RateLimit-Limit: 10\r\nx-ratelimit-remaining:0\r\n"
+                        "X-RATELIMIT-RESET: \t1700000000 \r\nRetry-After: 3\r\nDate: Sun, 06 Nov 1994 08:49:37 "
+                        "GMT\r\nContent-Type: application/json; charset=utf-8\r\n"
+                        "ot-baggage-auth0-request-id: abc\r\nCF-Ray: ray\r\nContent-Length: 2\r\n\r\n{}");
     expect_status(&answer, 429);
     assert_false(answer.truncated);
     assert_string_equal(answer.fields.limit, "10");
@@ -373,59 +316,49 @@ static void keeps_the_fields_that_matter(void **state)
     assert_string_equal(answer.fields.content_type, "application/json; charset=utf-8");
     assert_string_equal(answer.fields.request_id, "abc");
     assert_string_equal(answer.fields.location, "");
-    end(&peer);
 }
 
 static void a_ray_stands_in_for_a_request_id_and_half_a_value_for_nothing(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    struct onramp_answer answer =
-        exchange_canned(&peer, "HTTP/1.1 200 OK\r\nCF-Ray: 8f1-FRA\r\nX-RateLimit-Limit: "
-                               "1000000000000000000000000000000000\r\nContent-Length: 0\r\n\r\n");
+    struct onramp_answer answer = exchange_canned("HTTP/1.1 200 OK\r\nCF-Ray: 8f1-FRA\r\nX-RateLimit-Limit: "
+                                                  "1000000000000000000000000000000000\r\nContent-Length: 0\r\n\r\n");
     expect_status(&answer, 200);
     assert_string_equal(answer.fields.request_id, "8f1-FRA");
     assert_string_equal(answer.fields.limit, "");
     assert_int_equal(answer.body_size, 0);
-    end(&peer);
 }
 
 static void an_interim_answer_is_not_the_answer(void **state)
 {
     (void)state;
-    struct peer peer = {0};
     struct onramp_answer answer =
-        exchange_canned(&peer, "HTTP/1.1 103 Early Hints\r\nX-RateLimit-Limit: 1\r\n\r\n"
-                               "HTTP/1.1 201 Created\r\nX-RateLimit-Remaining: 2\r\nContent-Length: 2\r\n\r\n{}");
+        exchange_canned("HTTP/1.1 103 Early Hints\r\nX-RateLimit-Limit: 1\r\n\r\n"
+                        "HTTP/1.1 201 Created\r\nX-RateLimit-Remaining: 2\r\nContent-Length: 2\r\n\r\n{}");
     expect_status(&answer, 201);
     assert_string_equal(answer.fields.limit, "");
     assert_string_equal(answer.fields.remaining, "2");
-    end(&peer);
 
-    peer = (struct peer){0};
-    answer = exchange_canned(&peer, "HTTP/1.1 103 Early Hints\r\nX-RateLimit-Limit: 1\r\n\r\n");
+    answer = exchange_canned("HTTP/1.1 103 Early Hints\r\nX-RateLimit-Limit: 1\r\n\r\n");
     assert_int_equal(answer.delivery, ONRAMP_LOST);
     assert_int_equal(answer.status, 0);
-    end(&peer);
 }
 
 static void a_redirect_is_an_answer_and_goes_nowhere(void **state)
 {
     (void)state;
-    struct peer other = {0}, peer = {0};
     peer_start(&other, answer_ok);
     char text[200];
     (void)snprintf(text, sizeof text,
                    "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:%u/api/v2/users\r\n"
                    "Content-Length: 0\r\n\r\n",
                    other.port);
-    struct onramp_answer answer = exchange_canned(&peer, text);
+    struct onramp_answer answer = exchange_canned(text);
     expect_status(&answer, 307);
     (void)snprintf(text, sizeof text, "http://127.0.0.1:%u/api/v2/users", other.port);
     assert_string_equal(answer.fields.location, text);
-    end(&peer);
+    end();
     assert_int_equal(other.connections, 0);
-    peer_stop(&other);
 }
 
 static void a_body_cut_short_is_said_to_be(void **state)
@@ -437,19 +370,17 @@ static void a_body_cut_short_is_said_to_be(void **state)
         "HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: 11\r\n\r\n{\"user_id\":",
     };
     for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
-        struct peer peer = {0};
-        struct onramp_answer answer = exchange_canned(&peer, cut[i]);
+        struct onramp_answer answer = exchange_canned(cut[i]);
         expect_status(&answer, 201);
         assert_true(answer.truncated);
         assert_true(strlen(answer.problem) > 0);
         assert_string_equal(answer.body, i < 2 ? "{\"user_id\":" : "");
-        end(&peer);
     }
 }
 
-static bool answer_two_mebibytes(struct peer *peer, const struct peer_request *request)
+static bool answer_two_mebibytes(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     static char zeros[64 * 1024];
     peer_say(request->fd, "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n");
     for (int i = 0; i < 32; i++)
@@ -458,9 +389,9 @@ static bool answer_two_mebibytes(struct peer *peer, const struct peer_request *r
 }
 
 /* Two mebibytes of zeros in two kibibytes. */
-static bool answer_gzip_bomb(struct peer *peer, const struct peer_request *request)
+static bool answer_gzip_bomb(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     unsigned char packed[8192];
     unsigned char *zeros = calloc(2, ONRAMP_BODY_MAX);
     z_stream z = {0};
@@ -487,22 +418,19 @@ static void a_body_is_bounded(void **state)
     (void)state;
     peer_answer *const answers[] = {answer_two_mebibytes, answer_gzip_bomb};
     for (size_t i = 0; i < 2; i++) {
-        struct peer peer = {0};
-        peer_start(&peer, answers[i]);
-        open_pool(peer.port, 1, -1);
+        meet(answers[i], 1);
         struct onramp_request request = get_request();
         struct onramp_answer answer = exchange(&request);
         expect_status(&answer, 200);
         assert_true(answer.truncated);
         assert_int_equal(answer.body_size, ONRAMP_BODY_MAX);
         assert_string_equal(answer.problem, "the answer is over 1 MiB");
-        end(&peer);
     }
 }
 
-static bool answer_one_mebibyte(struct peer *peer, const struct peer_request *request)
+static bool answer_one_mebibyte(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     static char zeros[64 * 1024];
     peer_say(request->fd, "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n");
     for (int i = 0; i < 16; i++)
@@ -510,9 +438,9 @@ static bool answer_one_mebibyte(struct peer *peer, const struct peer_request *re
     return true;
 }
 
-static bool answer_headers_without_end(struct peer *peer, const struct peer_request *request)
+static bool answer_headers_without_end(struct peer *self, const struct peer_request *request)
 {
-    (void)peer;
+    (void)self;
     peer_say(request->fd, "HTTP/1.1 200 OK\r\n");
     while (peer_say(request->fd, "X-RateLimit-Limit: 1000000\r\n"))
         continue;
@@ -522,22 +450,17 @@ static bool answer_headers_without_end(struct peer *peer, const struct peer_requ
 static void headers_are_bounded(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_headers_without_end);
-    open_pool(peer.port, 1, -1);
+    meet(answer_headers_without_end, 1);
     struct onramp_request request = get_request();
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_LOST);
     assert_null(strstr(answer.problem, "timed out")); /* but refused: by the pool, or by newer libcurls themselves */
-    end(&peer);
 }
 
 static void a_body_of_just_the_bound_is_whole(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_one_mebibyte);
-    open_pool(peer.port, 1, -1);
+    meet(answer_one_mebibyte, 1);
     struct onramp_request request = get_request();
     for (int i = 0; i < 2; i++) {
         struct onramp_answer answer = exchange(&request);
@@ -546,7 +469,6 @@ static void a_body_of_just_the_bound_is_whole(void **state)
         assert_int_equal(answer.body_size, ONRAMP_BODY_MAX);
     }
     assert_int_equal(peer.connections, 1);
-    end(&peer);
 }
 
 /* ---- what is certain about a request ---- */
@@ -554,7 +476,6 @@ static void a_body_of_just_the_bound_is_whole(void **state)
 static void refused_connections_leave_requests_unsent(void **state)
 {
     (void)state;
-    struct peer peer = {0};
     peer_start(&peer, answer_ok);
     peer_stop(&peer); /* nobody listens there now */
     open_pool(peer.port, 1, -1);
@@ -563,13 +484,11 @@ static void refused_connections_leave_requests_unsent(void **state)
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
     assert_false(answer.certificate);
     assert_true(strlen(answer.problem) > 0);
-    close_pool();
 }
 
 static void a_server_without_tls_leaves_requests_unsent(void **state)
 {
     (void)state;
-    struct peer peer = {0};
     canned = "HTTP/1.1 400 Bad Request\r\n\r\n";
     peer_start(&peer, answer_canned);
     char base[64];
@@ -581,15 +500,12 @@ static void a_server_without_tls_leaves_requests_unsent(void **state)
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
     assert_false(answer.certificate);
-    end(&peer);
 }
 
 static void a_timeout_after_sending_loses_the_answer(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_never);
-    open_pool(peer.port, 1, -1);
+    meet(answer_never, 1);
     struct onramp_request request = post_request("{}");
     request.timeout = 50 * ONRAMP_MILLISECOND;
     struct onramp_answer answer = exchange(&request);
@@ -597,20 +513,17 @@ static void a_timeout_after_sending_loses_the_answer(void **state)
     assert_int_equal(answer.status, 0);
     assert_true(answer.received_at - answer.sent_at >= 0);
     assert_non_null(strstr(answer.problem, "timed out"));
-    end(&peer);
 }
 
 static void a_connection_closed_without_an_answer_loses_it(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_nothing);
-    open_pool(peer.port, 1, -1);
+    meet(answer_nothing, 1);
     struct onramp_request request = post_request("{}");
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_LOST);
     assert_true(strlen(answer.problem) > 0);
-    end(&peer);
+    end();
     assert_int_equal(peer.requests, 1);
 }
 
@@ -620,11 +533,10 @@ static void headers_cut_short_lose_the_answer(void **state)
     static const char *const cut[] = {"HTTP/1.1 2", "HTTP/1.1 201 Created\r\n", "HTTP/1.1 201 Created\r\nDate: x\r\n",
                                       "garbage\r\n\r\n"};
     for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
-        struct peer peer = {0};
-        struct onramp_answer answer = exchange_canned(&peer, cut[i]);
+        struct onramp_answer answer = exchange_canned(cut[i]);
         assert_int_equal(answer.delivery, ONRAMP_LOST);
         assert_int_equal(answer.status, 0);
-        end(&peer);
+        end();
         assert_int_equal(peer.requests, 1);
     }
 }
@@ -637,9 +549,7 @@ static void a_request_is_never_sent_twice_behind_our_back(void **state)
     static const char *const methods[] = {"POST", "PATCH", "DELETE", "GET"};
     for (size_t i = 0; i < 2; i++) {
         for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
-            struct peer peer = {0};
-            peer_start(&peer, answers[i]);
-            open_pool(peer.port, 1, -1);
+            meet(answers[i], 1);
             struct onramp_request request = post_request("{\"email\":\"ann@example.com\"}");
             request.method = methods[m];
             if (m >= 2)
@@ -651,7 +561,7 @@ static void a_request_is_never_sent_twice_behind_our_back(void **state)
             assert_string_equal(answer.problem, "the connection was closed before an answer came");
             answer = exchange(&request); /* and the pool goes on */
             expect_status(&answer, 200);
-            end(&peer);
+            end();
             assert_int_equal(peer.requests, 3);
         }
     }
@@ -659,35 +569,32 @@ static void a_request_is_never_sent_twice_behind_our_back(void **state)
 
 /* As before, but nobody listens any more when libcurl turns to a new connection: its error is that of the second try.
  */
-static bool stop_listening_at_the_second(struct peer *peer, const struct peer_request *request)
+static bool stop_listening_at_the_second(struct peer *self, const struct peer_request *request)
 {
     if (request->ordinal == 1)
-        return answer_ok(peer, request);
-    (void)shutdown(peer->listener, SHUT_RDWR);
+        return answer_ok(self, request);
+    (void)shutdown(self->listener, SHUT_RDWR);
     return false;
 }
 
 static void a_failed_second_try_does_not_hide_the_first(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, stop_listening_at_the_second);
-    open_pool(peer.port, 1, -1);
+    meet(stop_listening_at_the_second, 1);
     struct onramp_request request = post_request("{\"email\":\"ann@example.com\"}");
     struct onramp_answer answer = exchange(&request);
     expect_status(&answer, 200);
     answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_LOST);
-    end(&peer);
+    end();
     assert_int_equal(peer.requests, 2);
 }
 
 static void a_request_the_server_cannot_have_read_is_unsent(void **state)
 {
     (void)state;
-    struct peer peer = {.reads_nothing = true};
-    peer_start(&peer, answer_ok);
-    open_pool(peer.port, 1, -1);
+    peer.reads_nothing = true;
+    meet(answer_ok, 1);
     char *body = calloc(1, 16 * ONRAMP_BODY_MAX); /* more than a socket takes */
     assert_non_null(body);
     struct onramp_request request = post_request("");
@@ -695,7 +602,7 @@ static void a_request_the_server_cannot_have_read_is_unsent(void **state)
     request.body_size = 16 * ONRAMP_BODY_MAX;
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
-    end(&peer);
+    end();
     free(body);
 }
 
@@ -704,9 +611,7 @@ static void a_request_the_server_cannot_have_read_is_unsent(void **state)
 static void waits_until_it_is_time_without_spinning(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_never);
-    open_pool(peer.port, 1, -1);
+    meet(answer_never, 1);
     struct onramp_request request = get_request();
     for (int in_flight = 0; in_flight < 2; in_flight++) {
         if (in_flight)
@@ -719,7 +624,6 @@ static void waits_until_it_is_time_without_spinning(void **state)
         assert_in_range(turns, 1, 20);
         assert_int_equal(pool.ops->wait(pool.self, until, &err), ONRAMP_OK); /* what is past does not block */
     }
-    end(&peer);
 }
 
 static void a_readable_wake_fd_ends_waiting(void **state)
@@ -744,9 +648,7 @@ static void a_readable_wake_fd_ends_waiting(void **state)
 static void an_answer_ends_waiting(void **state)
 {
     (void)state;
-    struct peer peer = {0};
-    peer_start(&peer, answer_ok);
-    open_pool(peer.port, 1, -1);
+    meet(answer_ok, 1);
     struct onramp_request request = get_request();
     struct onramp_answer answer;
     struct onramp_error err;
@@ -756,7 +658,6 @@ static void an_answer_ends_waiting(void **state)
     for (; !pool.ops->take(pool.self, &answer); turns++)
         assert_int_equal(pool.ops->wait(pool.self, ONRAMP_NEVER, &err), ONRAMP_OK);
     assert_in_range(turns, 0, 20);
-    end(&peer);
 }
 
 static void tells_the_wall_clock_in_milliseconds(void **state)
@@ -765,7 +666,6 @@ static void tells_the_wall_clock_in_milliseconds(void **state)
     open_pool(1, 1, -1);
     int64_t ms = pool.ops->wall(pool.self);
     assert_true(ms / 1000 >= (int64_t)time(NULL) - 60 && ms / 1000 <= (int64_t)time(NULL) + 60);
-    close_pool();
 }
 
 /* ---- settings ---- */
@@ -792,7 +692,6 @@ static void names_what_is_wrong_with_a_ca_file(void **state)
 static void a_proxy_of_the_environment_does_not_come_between_loopback(void **state)
 {
     (void)state;
-    struct peer peer = {0};
     peer_start(&peer, answer_ok);
     assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
     open_pool(peer.port, 1, -1);
@@ -800,7 +699,6 @@ static void a_proxy_of_the_environment_does_not_come_between_loopback(void **sta
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(unsetenv("http_proxy"), 0);
     expect_status(&answer, 200);
-    end(&peer);
 }
 
 static void a_proxy_that_cannot_be_reached_leaves_requests_unsent(void **state)
@@ -815,17 +713,15 @@ static void a_proxy_that_cannot_be_reached_leaves_requests_unsent(void **state)
     struct onramp_request request = post_request("{}");
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
-    close_pool();
 }
 
 static void a_proxy_that_refuses_sees_no_token_and_leaves_requests_unsent(void **state)
 {
     (void)state;
-    struct peer proxy = {0};
     char base[64];
     canned = "HTTP/1.1 403 Forbidden\r\nX-RateLimit-Limit: 1\r\nContent-Length: 2\r\n\r\nno";
-    peer_start(&proxy, answer_canned);
-    (void)snprintf(base, sizeof base, "http://127.0.0.1:%u", proxy.port);
+    peer_start(&peer, answer_canned);
+    (void)snprintf(base, sizeof base, "http://127.0.0.1:%u", peer.port);
     struct onramp_pool_settings settings = {.base = "https://tenant.invalid",
                                             .client_name = "onramp/1.2.3",
                                             .proxy = base,
@@ -840,46 +736,47 @@ static void a_proxy_that_refuses_sees_no_token_and_leaves_requests_unsent(void *
     onramp_secret_free(token);
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
     assert_string_equal(answer.fields.limit, "");
-    assert_memory_equal(proxy.last.head, "CONNECT tenant.invalid:443 ", 27);
-    assert_null(strstr(proxy.last.head, "hush"));
-    end(&proxy);
+    assert_memory_equal(peer.last.head, "CONNECT tenant.invalid:443 ", 27);
+    assert_null(strstr(peer.last.head, "hush"));
 }
+
+#define TEST(name) cmocka_unit_test_teardown(name, clean_up)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sends_all_that_a_request_carries),
-        cmocka_unit_test(sends_no_header_without_a_value),
-        cmocka_unit_test(sends_every_method_over_one_handle),
-        cmocka_unit_test(refuses_values_that_would_become_other_headers),
-        cmocka_unit_test(one_connection_serves_one_request_after_the_other),
-        cmocka_unit_test(requests_at_once_do_not_queue_behind_each_other),
-        cmocka_unit_test(says_so_when_there_are_more_requests_than_places),
-        cmocka_unit_test(closing_aborts_what_is_in_flight),
-        cmocka_unit_test(keeps_the_fields_that_matter),
-        cmocka_unit_test(a_ray_stands_in_for_a_request_id_and_half_a_value_for_nothing),
-        cmocka_unit_test(an_interim_answer_is_not_the_answer),
-        cmocka_unit_test(a_redirect_is_an_answer_and_goes_nowhere),
-        cmocka_unit_test(a_body_cut_short_is_said_to_be),
-        cmocka_unit_test(a_body_is_bounded),
-        cmocka_unit_test(headers_are_bounded),
-        cmocka_unit_test(a_body_of_just_the_bound_is_whole),
-        cmocka_unit_test(refused_connections_leave_requests_unsent),
-        cmocka_unit_test(a_server_without_tls_leaves_requests_unsent),
-        cmocka_unit_test(a_timeout_after_sending_loses_the_answer),
-        cmocka_unit_test(a_connection_closed_without_an_answer_loses_it),
-        cmocka_unit_test(headers_cut_short_lose_the_answer),
-        cmocka_unit_test(a_request_is_never_sent_twice_behind_our_back),
-        cmocka_unit_test(a_failed_second_try_does_not_hide_the_first),
-        cmocka_unit_test(a_request_the_server_cannot_have_read_is_unsent),
-        cmocka_unit_test(waits_until_it_is_time_without_spinning),
-        cmocka_unit_test(a_readable_wake_fd_ends_waiting),
-        cmocka_unit_test(an_answer_ends_waiting),
-        cmocka_unit_test(tells_the_wall_clock_in_milliseconds),
-        cmocka_unit_test(names_what_is_wrong_with_a_ca_file),
-        cmocka_unit_test(a_proxy_of_the_environment_does_not_come_between_loopback),
-        cmocka_unit_test(a_proxy_that_cannot_be_reached_leaves_requests_unsent),
-        cmocka_unit_test(a_proxy_that_refuses_sees_no_token_and_leaves_requests_unsent),
+        TEST(sends_all_that_a_request_carries),
+        TEST(sends_no_header_without_a_value),
+        TEST(sends_every_method_over_one_handle),
+        TEST(refuses_values_that_would_become_other_headers),
+        TEST(one_connection_serves_one_request_after_the_other),
+        TEST(requests_at_once_do_not_queue_behind_each_other),
+        TEST(says_so_when_there_are_more_requests_than_places),
+        TEST(closing_aborts_what_is_in_flight),
+        TEST(keeps_the_fields_that_matter),
+        TEST(a_ray_stands_in_for_a_request_id_and_half_a_value_for_nothing),
+        TEST(an_interim_answer_is_not_the_answer),
+        TEST(a_redirect_is_an_answer_and_goes_nowhere),
+        TEST(a_body_cut_short_is_said_to_be),
+        TEST(a_body_is_bounded),
+        TEST(headers_are_bounded),
+        TEST(a_body_of_just_the_bound_is_whole),
+        TEST(refused_connections_leave_requests_unsent),
+        TEST(a_server_without_tls_leaves_requests_unsent),
+        TEST(a_timeout_after_sending_loses_the_answer),
+        TEST(a_connection_closed_without_an_answer_loses_it),
+        TEST(headers_cut_short_lose_the_answer),
+        TEST(a_request_is_never_sent_twice_behind_our_back),
+        TEST(a_failed_second_try_does_not_hide_the_first),
+        TEST(a_request_the_server_cannot_have_read_is_unsent),
+        TEST(waits_until_it_is_time_without_spinning),
+        TEST(a_readable_wake_fd_ends_waiting),
+        TEST(an_answer_ends_waiting),
+        TEST(tells_the_wall_clock_in_milliseconds),
+        TEST(names_what_is_wrong_with_a_ca_file),
+        TEST(a_proxy_of_the_environment_does_not_come_between_loopback),
+        TEST(a_proxy_that_cannot_be_reached_leaves_requests_unsent),
+        TEST(a_proxy_that_refuses_sees_no_token_and_leaves_requests_unsent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

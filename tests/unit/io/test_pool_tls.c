@@ -2,22 +2,14 @@
  * test_pool_tls.c - the pool over TLS and HTTP/2, through a real terminator (nghttpx), with certificates made for the
  * occasion (openssl). Skipped where one of them is missing.
  */
-#include "onramp/transport.h"
+#include "support/one_pool.h"
 #include "support/peer.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/wait.h>
 #include <time.h>
-
-#include <cmocka.h>
-
-#define LONG_ENOUGH (20 * ONRAMP_SECOND) /* a timeout that no test wants to see */
 
 extern char **environ;
 
@@ -153,63 +145,38 @@ static void kill_terminator(void)
     terminator = 0;
 }
 
-static int stop_terminator(void **state)
+static int clean_up(void **state)
 {
     (void)state;
+    close_pool();
     if (terminator > 0)
         kill_terminator();
-    if (peer.answer != NULL)
-        peer_stop(&peer);
+    peer_stop(&peer);
     peer = (struct peer){0};
     return 0;
 }
 
 /* ---- a pool ---- */
 
-static struct onramp_transport pool;
-
 static void open_pool(const char *host, const char *ca_file)
 {
     char base[64];
     (void)snprintf(base, sizeof base, "https://%s:%u", host, port);
-    struct onramp_error err = {0};
-    struct onramp_pool_settings settings = {
-        .base = base, .ca_file = ca_file, .client_name = "onramp/1.2.3", .concurrency = 40, .wake_fd = -1};
-    if (onramp_pool_open(&pool, &settings, &err) != ONRAMP_OK)
-        fail_msg("%s", err.text);
+    open_pool_at(&(struct onramp_pool_settings){
+        .base = base, .ca_file = ca_file, .client_name = "onramp/1.2.3", .concurrency = 40, .wake_fd = -1});
 }
 
 static void send_post(uint32_t id)
 {
-    static const char body[] = "{\"email\":\"ann@example.com\"}";
-    struct onramp_request request = {.method = "POST",
-                                     .path = "/api/v2/users",
-                                     .content_type = "application/json",
-                                     .body = body,
-                                     .body_size = sizeof body - 1,
-                                     .timeout = LONG_ENOUGH};
-    struct onramp_error err = {0};
-    if (pool.ops->send(pool.self, id, &request, &err) != ONRAMP_OK)
-        fail_msg("%s", err.text);
-}
-
-static struct onramp_answer await(void)
-{
-    struct onramp_answer answer;
-    struct onramp_error err = {0};
-    while (!pool.ops->take(pool.self, &answer))
-        if (pool.ops->wait(pool.self, pool.ops->now(pool.self) + ONRAMP_SECOND, &err) != ONRAMP_OK)
-            fail_msg("%s", err.text);
-    return answer;
+    struct onramp_request request = post_request("{\"email\":\"ann@example.com\"}");
+    send_as(id, &request);
 }
 
 static void expect_created(unsigned count)
 {
     while (count-- > 0) {
         struct onramp_answer answer = await();
-        if (answer.delivery != ONRAMP_ANSWERED)
-            fail_msg("not answered: %s", answer.problem);
-        assert_int_equal(answer.status, 201);
+        expect_status(&answer, 201);
         assert_string_equal(answer.body, "{}");
     }
 }
@@ -243,7 +210,7 @@ static void many_requests_at_once_share_one_connection(void **state)
         send_post(id);
     expect_created(40);
     expect_view(2, 1);
-    pool.ops->close(pool.self);
+    close_pool();
     assert_int_equal(peer.requests, 40);
 }
 
@@ -266,7 +233,6 @@ static void without_http2_each_request_at_once_has_its_connection(void **state)
         expect_created(8);
     }
     expect_view(1, 8);
-    pool.ops->close(pool.self);
 }
 
 static void a_certificate_of_nobody_we_trust_is_refused(void **state)
@@ -281,7 +247,7 @@ static void a_certificate_of_nobody_we_trust_is_refused(void **state)
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
     assert_true(answer.certificate);
     assert_true(strlen(answer.problem) > 0);
-    pool.ops->close(pool.self);
+    close_pool();
     assert_int_equal(peer.requests, 0);
 }
 
@@ -296,7 +262,7 @@ static void a_certificate_for_another_name_is_refused(void **state)
     struct onramp_answer answer = await();
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
     assert_true(answer.certificate);
-    pool.ops->close(pool.self);
+    close_pool();
     assert_int_equal(peer.requests, 0);
 }
 
@@ -358,7 +324,7 @@ static void a_connection_that_dies_under_streams_loses_their_answers(void **stat
     send_post(3); /* nobody is there now */
     struct onramp_answer answer = await();
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
-    pool.ops->close(pool.self);
+    close_pool();
     assert_int_equal(peer.requests, 3);
 }
 
@@ -375,21 +341,21 @@ static void so_does_one_that_dies_under_its_first(void **state)
         wait_for_arrivals(1);
         kill_terminator();
         expect_lost(1);
-        pool.ops->close(pool.self);
+        close_pool();
         assert_int_equal(peer.requests, 1);
-        assert_int_equal(stop_terminator(NULL), 0);
+        (void)clean_up(NULL);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(many_requests_at_once_share_one_connection, stop_terminator),
-        cmocka_unit_test_teardown(without_http2_each_request_at_once_has_its_connection, stop_terminator),
-        cmocka_unit_test_teardown(a_certificate_of_nobody_we_trust_is_refused, stop_terminator),
-        cmocka_unit_test_teardown(a_certificate_for_another_name_is_refused, stop_terminator),
-        cmocka_unit_test_teardown(a_connection_that_dies_under_streams_loses_their_answers, stop_terminator),
-        cmocka_unit_test_teardown(so_does_one_that_dies_under_its_first, stop_terminator),
+        cmocka_unit_test_teardown(many_requests_at_once_share_one_connection, clean_up),
+        cmocka_unit_test_teardown(without_http2_each_request_at_once_has_its_connection, clean_up),
+        cmocka_unit_test_teardown(a_certificate_of_nobody_we_trust_is_refused, clean_up),
+        cmocka_unit_test_teardown(a_certificate_for_another_name_is_refused, clean_up),
+        cmocka_unit_test_teardown(a_connection_that_dies_under_streams_loses_their_answers, clean_up),
+        cmocka_unit_test_teardown(so_does_one_that_dies_under_its_first, clean_up),
     };
     return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
 }
