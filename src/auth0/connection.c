@@ -3,6 +3,7 @@
  */
 #include "auth0/connection.h"
 
+#include "auth0/member.h"
 #include "auth0/text.h"
 
 #include <jansson.h>
@@ -11,26 +12,6 @@
 
 /* Auth0's default for usernames, until a connection says otherwise. */
 enum { USERNAME_MIN = 1, USERNAME_MAX = 15, USERNAME_LIMIT = 128 };
-
-static bool says(const json_t *object, const char *key, const char *value)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL && strcmp(text, value) == 0;
-}
-
-static bool is_on(const json_t *object, const char *key)
-{
-    return json_is_true(json_object_get(object, key));
-}
-
-static bool copy_text(char *out, size_t size, const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    if (text == NULL || strlen(text) >= size)
-        return false;
-    memcpy(out, text, strlen(text) + 1);
-    return true;
-}
 
 static void read_bound(uint32_t *out, const json_t *object, const char *key)
 {
@@ -45,9 +26,9 @@ static void read_attributes(struct onramp_connection *out, const json_t *attribu
     const json_t *username = json_object_get(attributes, "username");
     const json_t *validation = json_object_get(username, "validation");
     out->takes_username = json_is_object(username);
-    out->needs_email = is_on(json_object_get(attributes, "email"), "profile_required");
-    out->needs_phone = is_on(json_object_get(attributes, "phone_number"), "profile_required");
-    out->needs_username = is_on(username, "profile_required");
+    out->needs_email = onramp_member_is_on(json_object_get(attributes, "email"), "profile_required");
+    out->needs_phone = onramp_member_is_on(json_object_get(attributes, "phone_number"), "profile_required");
+    out->needs_username = onramp_member_is_on(username, "profile_required");
     read_bound(&out->username_min, validation, "min_length");
     read_bound(&out->username_max, validation, "max_length");
 }
@@ -65,7 +46,7 @@ static void read_identifiers(struct onramp_connection *out, const json_t *option
     } else {
         const json_t *bounds = json_object_get(json_object_get(options, "validation"), "username");
         out->needs_email = true;
-        out->requires_username = is_on(options, "requires_username");
+        out->requires_username = onramp_member_is_on(options, "requires_username");
         out->takes_username = out->requires_username;
         out->needs_username = out->requires_username;
         read_bound(&out->username_min, bounds, "min");
@@ -93,14 +74,14 @@ static enum onramp_status read_connection(struct onramp_connection *out, const j
 {
     struct onramp_connection connection = {0};
     const json_t *options = json_object_get(json, "options");
-    if (!copy_text(connection.id, sizeof connection.id, json, "id") ||
-        !copy_text(connection.name, sizeof connection.name, json, "name") ||
-        !copy_text(connection.strategy, sizeof connection.strategy, json, "strategy"))
+    if (!onramp_member_copy(connection.id, sizeof connection.id, json, "id") ||
+        !onramp_member_copy(connection.name, sizeof connection.name, json, "name") ||
+        !onramp_member_copy(connection.strategy, sizeof connection.strategy, json, "strategy"))
         return onramp_fail(err, ONRAMP_EINPUT, "the tenant's answer has a connection without id, name or strategy");
     read_identifiers(&connection, options);
     const json_t *password = json_object_get(json_object_get(options, "authentication_methods"), "password");
-    connection.password_optional = says(password, "api_behavior", "optional");
-    connection.custom_database = is_on(options, "enabledDatabaseCustomization");
+    connection.password_optional = onramp_member_says(password, "api_behavior", "optional");
+    connection.custom_database = onramp_member_is_on(options, "enabledDatabaseCustomization");
     enum onramp_status st = read_policy(&connection, options, err);
     if (st == ONRAMP_OK)
         *out = connection;
@@ -114,10 +95,10 @@ static const json_t *find(const json_t *json, const char *name)
     size_t i;
     json_t *connection;
     if (list == NULL)
-        return says(json, "name", name) ? json : NULL;
+        return onramp_member_says(json, "name", name) ? json : NULL;
     json_array_foreach(list, i, connection)
     {
-        if (says(connection, "name", name))
+        if (onramp_member_says(connection, "name", name))
             return connection;
     }
     return NULL;
@@ -214,7 +195,7 @@ enum onramp_status onramp_connection_enables(bool *enabled, char next[256], cons
 
     json_array_foreach(clients, i, client)
     {
-        is_there |= says(client, "client_id", client_id);
+        is_there |= onramp_member_says(client, "client_id", client_id);
     }
     if (!json_is_array(clients) || json_string_length(more) >= NEXT_MAX) {
         st = onramp_fail(err, ONRAMP_EINPUT, "the tenant's answer is not a list of a connection's applications");

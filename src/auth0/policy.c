@@ -3,6 +3,7 @@
  */
 #include "auth0/policy.h"
 
+#include "auth0/member.h"
 #include "auth0/text.h"
 
 #include <jansson.h>
@@ -25,17 +26,6 @@ void onramp_policy_strictest(struct onramp_policy *out)
                                   .no_repeats = true,
                                   .no_sequences = true,
                                   .no_profile = true};
-}
-
-static bool is_on(const json_t *object, const char *key)
-{
-    return json_is_true(json_object_get(object, key));
-}
-
-static bool says(const json_t *object, const char *key, const char *value)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL && strcmp(text, value) == 0;
 }
 
 /* Auth0's own bounds; `otherwise` where there is no such number. */
@@ -93,7 +83,7 @@ static void read_level(struct onramp_policy *out, const json_t *options)
     }
     onramp_policy_strictest(out);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (says(options, "passwordPolicy", names[i]))
+        if (onramp_member_says(options, "passwordPolicy", names[i]))
             *out = levels[i];
 }
 
@@ -102,10 +92,11 @@ static enum onramp_status read_old(struct onramp_policy *out, const json_t *opti
     read_level(out, options);
     out->min_length =
         minimum(json_object_get(options, "password_complexity_options"), LONGEST_MINIMUM, out->min_length);
-    if (is_on(json_object_get(options, "password_no_personal_info"), "enable"))
+    if (onramp_member_is_on(json_object_get(options, "password_no_personal_info"), "enable"))
         out->no_profile = true;
     const json_t *dictionary = json_object_get(options, "password_dictionary");
-    return is_on(dictionary, "enable") ? read_words(out, json_object_get(dictionary, "dictionary"), err) : ONRAMP_OK;
+    return onramp_member_is_on(dictionary, "enable") ? read_words(out, json_object_get(dictionary, "dictionary"), err)
+                                                     : ONRAMP_OK;
 }
 
 static enum onramp_status read_flexible(struct onramp_policy *out, const json_t *options, struct onramp_error *err)
@@ -120,13 +111,14 @@ static enum onramp_status read_flexible(struct onramp_policy *out, const json_t 
         out->digit |= type != NULL && strcmp(type, "number") == 0;
         out->special |= type != NULL && strcmp(type, "special") == 0;
     }
-    out->three_of_four = says(complexity, "character_type_rule", "three_of_four") && out->lower && out->upper &&
-                         out->digit && out->special;
-    out->no_repeats = says(complexity, "identical_characters", "block");
-    out->no_sequences = says(complexity, "sequential_characters", "block");
-    out->no_profile = is_on(json_object_get(options, "profile_data"), "active");
+    out->three_of_four = onramp_member_says(complexity, "character_type_rule", "three_of_four") && out->lower &&
+                         out->upper && out->digit && out->special;
+    out->no_repeats = onramp_member_says(complexity, "identical_characters", "block");
+    out->no_sequences = onramp_member_says(complexity, "sequential_characters", "block");
+    out->no_profile = onramp_member_is_on(json_object_get(options, "profile_data"), "active");
     const json_t *dictionary = json_object_get(options, "dictionary");
-    return is_on(dictionary, "active") ? read_words(out, json_object_get(dictionary, "custom"), err) : ONRAMP_OK;
+    return onramp_member_is_on(dictionary, "active") ? read_words(out, json_object_get(dictionary, "custom"), err)
+                                                     : ONRAMP_OK;
 }
 
 enum onramp_status onramp_policy_parse(struct onramp_policy *out, const char *options_json, struct onramp_error *err)

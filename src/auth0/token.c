@@ -6,6 +6,7 @@
  */
 #include "auth0/token.h"
 
+#include "auth0/member.h"
 #include "auth0/text.h"
 
 #include <jansson.h>
@@ -49,23 +50,13 @@ static json_t *read_payload(const struct onramp_secret *token)
     return payload;
 }
 
-/* False, and nothing copied, if it is no string or does not fit. */
-static bool copy_claim(char *out, size_t size, const json_t *payload, const char *name)
-{
-    const char *text = json_string_value(json_object_get(payload, name));
-    if (text == NULL || strlen(text) >= size)
-        return false;
-    memcpy(out, text, strlen(text) + 1);
-    return true;
-}
-
 static void read_client(struct onramp_claims *out, const json_t *payload)
 {
     static const char machine[] = "@clients";
-    if (copy_claim(out->client_id, sizeof out->client_id, payload, "azp") ||
-        copy_claim(out->client_id, sizeof out->client_id, payload, "client_id"))
+    if (onramp_member_copy(out->client_id, sizeof out->client_id, payload, "azp") ||
+        onramp_member_copy(out->client_id, sizeof out->client_id, payload, "client_id"))
         return;
-    if (!copy_claim(out->client_id, sizeof out->client_id, payload, "sub"))
+    if (!onramp_member_copy(out->client_id, sizeof out->client_id, payload, "sub"))
         return;
     char *suffix = strstr(out->client_id, machine);
     if (suffix != NULL && strcmp(suffix, machine) == 0)
@@ -75,7 +66,7 @@ static void read_client(struct onramp_claims *out, const json_t *payload)
 /* A string, or an array of them. */
 static void read_audience(struct onramp_claims *out, const json_t *payload)
 {
-    if (copy_claim(out->audience, sizeof out->audience, payload, "aud"))
+    if (onramp_member_copy(out->audience, sizeof out->audience, payload, "aud"))
         return;
     size_t i, used = 0;
     json_t *one;
@@ -106,11 +97,11 @@ void onramp_token_claims(struct onramp_claims *out, const struct onramp_secret *
     out->readable = true;
     read_client(out, payload);
     read_audience(out, payload);
-    (void)copy_claim(out->issuer, sizeof out->issuer, payload, "iss");
+    (void)onramp_member_copy(out->issuer, sizeof out->issuer, payload, "iss");
     (void)read_seconds(&out->issued_at, payload, "iat");
     out->has_expiry = read_seconds(&out->expires_at, payload, "exp");
     /* Scopes that do not fit are unknown: a list cut short would deny what the token has. */
-    out->has_scopes = copy_claim(out->scopes, sizeof out->scopes, payload, "scope");
+    out->has_scopes = onramp_member_copy(out->scopes, sizeof out->scopes, payload, "scope");
     json_decref(payload);
 }
 
