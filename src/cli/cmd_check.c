@@ -2,17 +2,16 @@
  * cmd_check.c - onramp check [FILE].
  */
 #include "commands.h"
+#include "print.h"
 #include "reach.h"
 
 #include <onramp/check.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static enum onramp_status check_settings(const struct settings *s, struct onramp_error *err)
 {
@@ -23,19 +22,13 @@ static enum onramp_status check_settings(const struct settings *s, struct onramp
     enum onramp_status st = reach_check(s, true, err);
     if (st != ONRAMP_OK)
         return st;
-    if (s->file != NULL && strcmp(s->file, "-") != 0 && access(s->file, F_OK) != 0 && errno == ENOENT)
-        return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", s->file);
+    st = s->file != NULL ? settings_check_file(s->file, err) : ONRAMP_OK;
+    if (st != ONRAMP_OK)
+        return st;
     return reach_export_proxies(s) ? ONRAMP_OK : onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
 }
 
 /* ---- for people ---- */
-
-/* What a tenant or a file says must not move the cursor or begin another line. */
-static void put_clean(const char *text)
-{
-    for (; *text != '\0'; text++)
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-}
 
 /* By line, or where all of the file is on one, by ordinal. */
 static void put_places(const struct onramp_finding *f, bool by_line)
@@ -64,12 +57,12 @@ static bool has_lines(const struct onramp_check *check)
 static void put_finding(const struct onramp_finding *f, bool by_line)
 {
     printf("  %-8s ", onramp_severity_name(f->severity));
-    put_clean(f->text);
+    print_clean(stdout, f->text);
     put_places(f, by_line);
     putchar('\n');
     if (f->remedy[0] != '\0') {
         printf("           → ");
-        put_clean(f->remedy);
+        print_clean(stdout, f->remedy);
         putchar('\n');
     }
 }
@@ -93,7 +86,7 @@ static const char *verdict(const struct onramp_check *check)
     }
 }
 
-static void print_text(const struct onramp_check *check, const char *file)
+static void write_text(const struct onramp_check *check, const char *file)
 {
     bool by_line = has_lines(check);
     for (int part = 0; part < ONRAMP_PARTS; part++) {
@@ -105,7 +98,7 @@ static void print_text(const struct onramp_check *check, const char *file)
                 fputs(onramp_part_name((enum onramp_part)part), stdout);
                 if (part == ONRAMP_PART_FILE) {
                     putchar(' ');
-                    put_clean(strcmp(file, "-") == 0 ? "standard input" : file);
+                    print_clean(stdout, strcmp(file, "-") == 0 ? "standard input" : file);
                 }
                 putchar('\n');
             }
@@ -144,7 +137,7 @@ static json_t *finding_json(const struct onramp_finding *f)
                      numbers(f->lines, f->first_count));
 }
 
-static enum onramp_status print_json(const struct onramp_check *check, const char *file, struct onramp_error *err)
+static enum onramp_status write_json(const struct onramp_check *check, const char *file, struct onramp_error *err)
 {
     json_t *findings = json_array();
     size_t written = 0;
@@ -156,14 +149,8 @@ static enum onramp_status print_json(const struct onramp_check *check, const cha
                            (json_int_t)check->records, "sendable", (json_int_t)check->sendable, "invalid",
                            (json_int_t)check->invalid, "duplicate", (json_int_t)check->duplicate, "mails",
                            (json_int_t)check->mails, "findings", findings, "exit", check->exit);
-    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
     json_decref(findings);
-    if (text == NULL)
-        return onramp_fail(err, ONRAMP_ENOMEM, "cannot write the findings as JSON");
-    puts(text);
-    free(text);
-    return ONRAMP_OK;
+    return print_json(stdout, object, "findings", err);
 }
 
 /* ---- the command ---- */
@@ -188,9 +175,9 @@ static enum onramp_status look(const struct settings *s, struct console *console
     if (st == ONRAMP_OK) {
         *code = check.exit;
         if (s->json)
-            st = print_json(&check, s->file, err);
+            st = write_json(&check, s->file, err);
         else
-            print_text(&check, s->file);
+            write_text(&check, s->file);
     }
     onramp_check_clear(&check);
     if (pool.ops != NULL)

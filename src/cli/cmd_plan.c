@@ -2,13 +2,12 @@
  * cmd_plan.c - onramp plan FILE.
  */
 #include "commands.h"
-#include "console.h"
 #include "plan_out.h"
+#include "print.h"
+#include "reach.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct planning {
     const struct settings *settings;
@@ -26,9 +25,7 @@ static enum onramp_status check(const struct settings *s, struct onramp_error *e
         return onramp_fail(err, ONRAMP_EUSAGE, "--burst goes with --rate: how many at once under that ceiling");
     if (s->all_tiers && s->ledger != NULL)
         return onramp_fail(err, ONRAMP_EUSAGE, "--all-tiers and --ledger are two questions: give one of them");
-    if (strcmp(s->file, "-") != 0 && access(s->file, F_OK) != 0 && errno == ENOENT)
-        return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", s->file);
-    return ONRAMP_OK;
+    return settings_check_file(s->file, err);
 }
 
 static struct onramp_plan_settings plan_settings(const struct settings *s)
@@ -38,11 +35,7 @@ static struct onramp_plan_settings plan_settings(const struct settings *s)
     plan.round_trip = (onramp_span)s->round_trip * ONRAMP_MILLISECOND;
     plan.upload =
         (struct onramp_upload_settings){.target = {.connection = s->connection,
-                                                   .pacing = {.concurrency = (uint32_t)s->concurrency,
-                                                              .reserve_tokens = s->reserve.tokens,
-                                                              .reserve_percent = s->reserve.percent,
-                                                              .ceiling = s->rate,
-                                                              .ceiling_burst = (uint32_t)s->burst},
+                                                   .pacing = reach_pacing(s),
                                                    .timeout = s->timeout,
                                                    .max_attempts = (uint32_t)s->max_attempts,
                                                    .give_up_after = s->give_up_after},
@@ -114,18 +107,6 @@ static enum onramp_status no_memory(struct onramp_error *err)
     return onramp_fail(err, ONRAMP_ENOMEM, "cannot write the plan as JSON");
 }
 
-/* `head` gets the plan, and is written; it is gone afterwards. */
-static enum onramp_status print_json(json_t *head, struct onramp_error *err)
-{
-    char *text = head != NULL ? json_dumps(head, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(head);
-    if (text == NULL)
-        return no_memory(err);
-    puts(text);
-    free(text);
-    return ONRAMP_OK;
-}
-
 static bool append(json_t *head, const struct plan_case *of, const struct onramp_plan *plan)
 {
     return json_array_append_new(json_object_get(head, "plans"), plan_json(of, plan)) == 0;
@@ -144,7 +125,7 @@ static enum onramp_status plan_one(struct planning *p, const struct onramp_plan_
         json_decref(head);
         return no_memory(p->err);
     }
-    return print_json(head, p->err);
+    return print_json(stdout, head, "plan", p->err);
 }
 
 /* The first plan brings the head with it. */
@@ -175,7 +156,7 @@ static enum onramp_status plan_all(struct planning *p)
             st = show(p, &of, &head);
     }
     if (st == ONRAMP_OK && p->settings->json)
-        return print_json(head, p->err);
+        return print_json(stdout, head, "plan", p->err);
     json_decref(head);
     if (st == ONRAMP_OK)
         plan_table_end(stdout, &p->about);

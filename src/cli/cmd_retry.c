@@ -41,9 +41,7 @@ static enum onramp_status check(const struct retry_values *values, struct onramp
     if (values->file == NULL)
         return onramp_fail(err, ONRAMP_EUSAGE,
                            "no file of users: give the one that was uploaded behind the ledger, or set BULK_USER_FILE");
-    if (strcmp(values->file, "-") != 0 && access(values->file, F_OK) != 0 && errno == ENOENT)
-        return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", values->file);
-    return ONRAMP_OK;
+    return settings_check_file(values->file, err);
 }
 
 /* What standard output did not take. main() tells, with this errno. */

@@ -6,10 +6,12 @@
 #include "dotenv.h"
 #include "suggest.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ROWS_MAX   96  /* rows of one table */
 #define FIRST_LONG 256 /* getopt's value of a long flag is this and its row: no short flag is there */
@@ -333,6 +335,13 @@ enum onramp_status settings_load(const struct command *command, int argc, char *
             st = load_dotenv(&load, path != NULL ? path : ".env", path == NULL);
     }
     return st;
+}
+
+enum onramp_status settings_check_file(const char *file, struct onramp_error *err)
+{
+    if (strcmp(file, "-") != 0 && access(file, F_OK) != 0 && errno == ENOENT)
+        return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", file);
+    return ONRAMP_OK;
 }
 
 void settings_clear(const struct setting_table *table, void *values)

@@ -3,17 +3,13 @@
  */
 #include "plan_out.h"
 
+#include "print.h"
+
 #include <inttypes.h>
 #include <onramp/report.h>
 #include <string.h>
 
 #define ROWS 12 /* of the course that people are shown */
-
-static void put_clean(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-}
 
 static uint64_t to_send(const struct onramp_summary *s)
 {
@@ -49,7 +45,7 @@ static void put_head(FILE *out, const struct plan_about *about, const struct onr
 {
     const struct onramp_summary *s = &plan->summary;
     fprintf(out, "%" PRIu64 " records of ", s->records);
-    put_clean(out, strcmp(about->file, "-") == 0 ? "standard input" : about->file);
+    print_clean(out, strcmp(about->file, "-") == 0 ? "standard input" : about->file);
     fprintf(out, ": %" PRIu64 " to send", to_send(s));
     for (int i = ONRAMP_REJECTED; i < ONRAMP_OUTCOMES; i++)
         if (s->counts[i] > 0)
@@ -65,7 +61,7 @@ static enum onramp_status put_causes(FILE *out, const struct onramp_plan *plan, 
     for (size_t i = 0; i < report.cause_count && st == ONRAMP_OK; i++) {
         const struct onramp_cause *cause = &report.causes[i];
         fprintf(out, "%s  %-12s %8" PRIu64 "  ", i == 0 ? "\n" : "", onramp_outcome_name(cause->outcome), cause->count);
-        put_clean(out, cause->text);
+        print_clean(out, cause->text);
         fprintf(out, "\n%25s%s%" PRIu64 "; %s\n", "", cause->count > 1 ? "first: record " : "record ",
                 cause->example->record, cause->advice);
     }

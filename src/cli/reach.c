@@ -52,6 +52,15 @@ static uint64_t fresh_seed(void)
     return seed;
 }
 
+struct onramp_pacer_settings reach_pacing(const struct settings *s)
+{
+    return (struct onramp_pacer_settings){.concurrency = (uint32_t)s->concurrency,
+                                          .reserve_tokens = s->reserve.tokens,
+                                          .reserve_percent = s->reserve.percent,
+                                          .ceiling = s->rate,
+                                          .ceiling_burst = (uint32_t)s->burst};
+}
+
 struct onramp_target reach_target(const struct settings *s, const struct domain *domain, const char *connection)
 {
     struct onramp_target target = {.domain = domain->name,
@@ -61,11 +70,7 @@ struct onramp_target reach_target(const struct settings *s, const struct domain 
                                               .client_secret = s->client_secret,
                                               .audience = s->audience},
                                    .custom_domain = s->custom_domain,
-                                   .pacing = {.concurrency = (uint32_t)s->concurrency,
-                                              .reserve_tokens = s->reserve.tokens,
-                                              .reserve_percent = s->reserve.percent,
-                                              .ceiling = s->rate,
-                                              .ceiling_burst = (uint32_t)s->burst},
+                                   .pacing = reach_pacing(s),
                                    .timeout = s->timeout,
                                    .max_attempts = (uint32_t)s->max_attempts,
                                    .give_up_after = s->give_up_after,

@@ -15,6 +15,8 @@ bool reach_export_proxies(const struct settings *settings);
 
 struct console_settings reach_console(const struct settings *settings);
 
+struct onramp_pacer_settings reach_pacing(const struct settings *settings);
+
 /* As the settings have it: the settings' credentials and tier, a seed of its own. */
 struct onramp_target reach_target(const struct settings *settings, const struct domain *domain, const char *connection);
 

@@ -131,6 +131,9 @@ ONRAMP_NODISCARD enum onramp_status settings_load(const struct command *command,
                                                   bool *help, struct onramp_error *err);
 void settings_clear(const struct setting_table *table, void *values);
 
+/* Is there such a file of users? "-" always is. ONRAMP_EUSAGE. */
+ONRAMP_NODISCARD enum onramp_status settings_check_file(const char *file, struct onramp_error *err);
+
 /* One text to one value; `field` is left alone on failure. The words have no source in front. */
 ONRAMP_NODISCARD enum onramp_status setting_parse(const struct setting *setting, const char *text, void *field,
                                                   struct onramp_error *err);

@@ -4,6 +4,7 @@
 #include "summary.h"
 
 #include "commands.h"
+#include "print.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -27,13 +28,6 @@ static const char *who(const struct onramp_identity *identity)
                                             : "without a name";
 }
 
-/* A tenant's words come from outside: no line ends, no cursor movements. */
-static void put_clean(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-}
-
 static bool show_example(void *context, const struct onramp_ledger_entry *entry)
 {
     struct examples *examples = context;
@@ -45,10 +39,10 @@ static bool show_example(void *context, const struct onramp_ledger_entry *entry)
     if (examples->shown++ == 0)
         fputc('\n', examples->out);
     fprintf(examples->out, "  %s: record %" PRIu64 ", ", onramp_outcome_name(entry->outcome), entry->record);
-    put_clean(examples->out, who(&entry->identity));
+    print_clean(examples->out, who(&entry->identity));
     if (entry->message != NULL) {
         fputs(": ", examples->out);
-        put_clean(examples->out, entry->message);
+        print_clean(examples->out, entry->message);
     }
     fputc('\n', examples->out);
     return true;
@@ -150,7 +144,7 @@ static void put_figures(FILE *out, const struct onramp_summary *summary)
 void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names)
 {
     fprintf(out, "%" PRIu64 " records of ", summary->records);
-    put_clean(out, strcmp(names->input, "-") == 0 ? "standard input" : names->input);
+    print_clean(out, strcmp(names->input, "-") == 0 ? "standard input" : names->input);
     fputs("\n\n", out);
     put_counts(out, summary);
     if (names->dry_run) {
@@ -161,7 +155,7 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
     put_figures(out, summary);
     if (names->ledger != NULL) {
         fprintf(out, "  %-12s ", "ledger");
-        put_clean(out, names->ledger);
+        print_clean(out, names->ledger);
         fputc('\n', out);
     }
     if (names->record != NULL) {
@@ -193,13 +187,11 @@ enum onramp_status summary_json(FILE *out, const struct onramp_summary *summary,
            json_object_set(object, "least_remaining", least) == 0 && json_object_set(object, "limit", limit) == 0 &&
            json_object_set_new(object, "seconds", json_real(summary->seconds)) == 0 &&
            json_object_set_new(object, "exit", json_integer(summary->exit)) == 0 && set_stages(object, summary);
-    char *text = good ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(object);
     json_decref(limit);
     json_decref(least);
-    if (text == NULL)
-        return onramp_fail(err, ONRAMP_ENOMEM, "cannot write the summary as JSON");
-    fprintf(out, "%s\n", text);
-    free(text);
-    return ONRAMP_OK;
+    if (!good) {
+        json_decref(object);
+        object = NULL;
+    }
+    return print_json(out, object, "summary", err);
 }

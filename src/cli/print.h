@@ -1,0 +1,21 @@
+/*
+ * print.h - what every command prints alike.
+ */
+#ifndef ONRAMP_CLI_PRINT_H
+#define ONRAMP_CLI_PRINT_H
+
+#include <onramp/base.h>
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* Words from outside, a tenant's or a file's: no line ends, no cursor movements. */
+void print_clean(FILE *out, const char *text);
+
+/*
+ * An object as one line; it is taken. ONRAMP_ENOMEM, also if it is NULL: "cannot write the plan as JSON" where `what`
+ * is "plan".
+ */
+ONRAMP_NODISCARD enum onramp_status print_json(FILE *out, json_t *object, const char *what, struct onramp_error *err);
+
+#endif
