@@ -4,13 +4,6 @@
 set -eu
 command -v jq >/dev/null && command -v curl >/dev/null || exit 77
 . "$(dirname "$0")/../support/servers.sh"
-run() { # EXPECTED-EXIT ARGUMENTS...: standard output to out, standard error to err
-    local want=$1 code=0
-    shift
-    timeout 120 "$ONRAMP_BINARY" "$@" >out 2>err </dev/null || code=$?
-    [ "$code" -eq "$want" ] || fail "'$*' exited $code, not $want"
-}
-says() { grep -qF -- "$1" "$2" || fail "$2 does not say '$1'"; }
 value() { jq -r "$1" out; }
 is() { [ "$(value "$1")" = "$2" ] || fail "$1 is $(value "$1"), not $2"; }
 asked() { grep -c "$1" tenant.log || true; }
@@ -20,20 +13,20 @@ for i in $(seq 30); do echo "{\"email\":\"user$i@example.com\"}"; done >users.js
 ledger=users.json.ledger.ndjson
 
 # Nonsense is told before anything is sent.
-run 2 invite "$ledger" --by email
-says "there is no ledger '$ledger'" err
-run 2 upload users.json --links links.csv
-says 'links and mails go with --invite' err
-run 2 upload users.json --invite ticket
-says 'give --links FILE' err
-run 2 upload users.json --role Admin
-says "'Admin' is not the id of a role" err
-run 2 upload users.json --invite email
-says '30 mails were not confirmed, nothing was sent' err
+onramp 2 invite "$ledger" --by email
+says err "there is no ledger '$ledger'"
+onramp 2 upload users.json --links links.csv
+says err 'links and mails go with --invite'
+onramp 2 upload users.json --invite ticket
+says err 'give --links FILE'
+onramp 2 upload users.json --role Admin
+says err "'Admin' is not the id of a role"
+onramp 2 upload users.json --invite email
+says err '30 mails were not confirmed, nothing was sent'
 [ "$(asked 'POST /api/v2/users')" -eq 0 ] || fail 'something was sent'
 
 # An upload with everything behind it.
-run 0 upload users.json --json --role rol_AAAAAAAAAAAAAAAA --role rol_BBBBBBBBBBBBBBBB \
+onramp 0 upload users.json --json --role rol_AAAAAAAAAAAAAAAA --role rol_BBBBBBBBBBBBBBBB \
     --organization org_CCCCCCCCCCCCCCCC --invite ticket --links links.csv
 is .created 30
 is .roles.done 30
@@ -45,18 +38,18 @@ is .throttled 0
 [ "$(asked /roles)" -eq 30 ] || fail 'not one call for the roles of each user'
 [ "$(asked /members)" -eq 3 ] || fail 'members do not go in tens'
 ! grep -q reset-password "$ledger" out err || fail 'a link is where it must not be'
-run 0 upload users.json --json --role rol_AAAAAAAAAAAAAAAA --role rol_BBBBBBBBBBBBBBBB \
+onramp 0 upload users.json --json --role rol_AAAAAAAAAAAAAAAA --role rol_BBBBBBBBBBBBBBBB \
     --organization org_CCCCCCCCCCCCCCCC --invite ticket --links links.csv
 is .requests 0
-run 0 invite "$ledger" --by ticket --links links.csv --json
+onramp 0 invite "$ledger" --by ticket --links links.csv --json
 is .before 30
 is .requests 0
-run 2 invite "$ledger" --by ticket --links users.json
-says "'users.json' is no file of links" err
+onramp 2 invite "$ledger" --by ticket --links users.json
+says err "'users.json' is no file of links"
 
 # Mails: only when wanted, interrupted and killed without a second one to anybody.
-run 2 invite "$ledger" --by email
-says '30 mails were not confirmed' err
+onramp 2 invite "$ledger" --by email
+says err '30 mails were not confirmed'
 "$ONRAMP_BINARY" invite "$ledger" --by email --mails-per-minute 240 --yes >out 2>err </dev/null &
 invite=$!
 for _ in $(seq 600); do
@@ -67,7 +60,7 @@ kill -INT "$invite"
 code=0
 wait "$invite" || code=$?
 [ "$code" -eq 130 ] || fail "interrupted, it exited $code"
-says 'not sent' out
+says out 'not sent'
 "$ONRAMP_BINARY" invite "$ledger" --by email --mails-per-minute 240 --yes >out 2>err </dev/null &
 invite=$!
 for _ in $(seq 600); do
@@ -82,10 +75,10 @@ doubtful=$(value .skipped)
 [ "$doubtful" -le 1 ] && [ "$code" -eq "$doubtful" ] || fail "exit $code with $doubtful in doubt"
 sent=$(asked change_password)
 [ "$sent" -ge $((30 - doubtful)) ] && [ "$sent" -le 30 ] || fail "$sent mails for 30 users"
-run 0 invite "$ledger" --by email --again --yes --json
+onramp 0 invite "$ledger" --by email --again --yes --json
 
 # Verify finds who was deleted by somebody else.
-run 0 verify "$ledger" --json
+onramp 0 verify "$ledger" --json
 is .there 30
 id=$(jq -r 'select(.email == "user7@example.com" and .outcome == "created") | .user_id' "$ledger")
 domain=$(sed -n 's/^AUTH0_DOMAIN=//p' .env)
@@ -97,33 +90,33 @@ if [ -z "$token" ]; then
 fi
 curl -sf -X DELETE -H "Authorization: Bearer $token" "$domain/api/v2/users/${id/|/%7C}"
 size=$(wc -c <"$ledger")
-run 1 verify "$ledger"
-says 'missing: record 6, user7@example.com' out
+onramp 1 verify "$ledger"
+says out 'missing: record 6, user7@example.com'
 [ "$(wc -c <"$ledger")" -eq "$size" ] || fail 'verify wrote into the ledger'
 
-run 1 upload users.json --organization org_DDDDDDDDDDDDDDDD
-says "record 6, $id: refused: One or more of the users do not exist." err
-says 'what was to follow could not be done for everybody' out
+onramp 1 upload users.json --organization org_DDDDDDDDDDDDDDDD
+says err "record 6, $id: refused: One or more of the users do not exist."
+says out 'what was to follow could not be done for everybody'
 
 # Undo shows, then deletes; an upload creates them again.
-run 0 undo "$ledger"
-says 'Nothing was deleted' out
+onramp 0 undo "$ledger"
+says out 'Nothing was deleted'
 [ "$(asked DELETE)" -eq 1 ] || fail 'a dry undo deleted'
-run 0 undo "$ledger" --yes --json
+onramp 0 undo "$ledger" --yes --json
 is .deleted 29
 is .gone 1
-run 0 undo "$ledger" --yes --json
+onramp 0 undo "$ledger" --yes --json
 is .users 0
 is .requests 0
-run 0 upload users.json --json
+onramp 0 upload users.json --json
 is .created 30
-run 0 verify "$ledger" --json
+onramp 0 verify "$ledger" --json
 is .there 30
 
 # Credentials that are refused, and a tenant that is not there.
 sed 's/^AUTH0_CLIENT_SECRET=.*/AUTH0_CLIENT_SECRET=wrong/; /^AUTH0_MNG_TOKEN=/d' .env >wrong.env
-run 4 verify "$ledger" --env-file wrong.env
+onramp 4 verify "$ledger" --env-file wrong.env
 stop_servers
 tenant=''
-run 5 verify "$ledger" --give-up-after 1
+onramp 5 verify "$ledger" --give-up-after 1
 [ "$(wc -l <users.out)" -eq 30 ] || fail "the tenant has $(wc -l <users.out) users"

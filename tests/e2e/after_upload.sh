@@ -3,13 +3,6 @@
 set -eu
 command -v jq >/dev/null || exit 77
 . "$(dirname "$0")/../support/servers.sh"
-onramp() { # the exit code wanted, then the arguments; output to out and err
-    local want=$1 code=0
-    shift
-    "$ONRAMP_BINARY" "$@" >out 2>err || code=$?
-    [ "$code" = "$want" ] || fail "onramp $* ended with $code, not $want: $(cat out)"
-}
-says() { grep -qF -- "$2" "$1" || fail "$1 does not say '$2': $(cat "$1")"; }
 
 start_tenant --tier private-100 --latency 0
 

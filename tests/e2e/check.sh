@@ -3,13 +3,6 @@
 set -eu
 command -v jq >/dev/null || exit 77
 . "$(dirname "$0")/../support/servers.sh"
-onramp() { # the exit code wanted, then the arguments; output to out and err
-    local want=$1 code=0
-    shift
-    "$ONRAMP_BINARY" "$@" >out 2>err </dev/null || code=$?
-    [ "$code" = "$want" ] || fail "onramp $* ended with $code, not $want"
-}
-says() { grep -qF -- "$2" "$1" || fail "$1 does not say '$2'"; }
 holds() { jq -e "$1" out >/dev/null || fail "not so: $1"; }
 start() { # flags of a tenant
     stop_servers

@@ -5,57 +5,47 @@ set -u
 command -v jq >/dev/null || { echo "skipped: jq is not installed"; exit 77; }
 . "$(dirname "$0")/../support/servers.sh"
 
-# expect EXIT ARGUMENTS…: runs onramp, its talk to out and err.
-expect() {
-    local wanted=$1 code
-    shift
-    "$ONRAMP_BINARY" "$@" >out 2>err
-    code=$?
-    [ "$code" -eq "$wanted" ] || fail "onramp $* ends with exit code $code, not $wanted"
-}
-says() { grep -qF -- "$1" err || fail "it does not say: $1"; }
-
 # ---- keys ----
 
 echo 'correct horse' >phrase
-expect 0 keygen --passphrase-file phrase
+onramp 0 keygen --passphrase-file phrase
 [ "$(cat onramp.key.pub)" = "$(cat out)" ] || fail "the public key's file is not what was printed"
 [ "$(stat -c %a onramp.key)" = 600 ] || fail "others may read the secret key"
 grep -q 'kdf argon2id13' onramp.key || fail "the secret key is not encrypted"
-expect 2 keygen --passphrase-file phrase
-says "'onramp.key' is there already, and is not overwritten"
+onramp 2 keygen --passphrase-file phrase
+says err "'onramp.key' is there already, and is not overwritten"
 echo >empty
-expect 2 keygen --out other.key --passphrase-file empty
-says 'the passphrase is empty'
+onramp 2 keygen --out other.key --passphrase-file empty
+says err 'the passphrase is empty'
 [ ! -e other.key ] || fail "a failed keygen leaves a key behind"
-expect 0 keygen --out plain.key --no-passphrase
+onramp 0 keygen --out plain.key --no-passphrase
 public=$(cat out)
 setsid "$ONRAMP_BINARY" keygen --out third.key >out 2>err </dev/null && fail "a passphrase from nowhere"
-says 'no terminal to ask for the passphrase'
+says err 'no terminal to ask for the passphrase'
 
 # ---- a tenant, and users ----
 
 start_tenant --latency 0
 for n in 1 2 3; do echo "{\"email\":\"User$n@example.com\"}"; done >users.json
 
-expect 2 upload users.json --seal-to "${public%?}"
-says 'is no public key: a character is wrong or missing'
-expect 2 upload users.json --seal-to onramp.key
-says 'holds no public key'
-expect 2 upload users.json --sealed x
-says '--sealed needs a key'
-expect 2 upload users.json --seal-to "$public" --sealed users.json
-says 'holds something else than sealed passwords'
-expect 0 upload --dry-run users.json --seal-to "$public"
+onramp 2 upload users.json --seal-to "${public%?}"
+says err 'is no public key: a character is wrong or missing'
+onramp 2 upload users.json --seal-to onramp.key
+says err 'holds no public key'
+onramp 2 upload users.json --sealed x
+says err '--sealed needs a key'
+onramp 2 upload users.json --seal-to "$public" --sealed users.json
+says err 'holds something else than sealed passwords'
+onramp 0 upload --dry-run users.json --seal-to "$public"
 [ ! -e users.json.sealed.ndjson ] || fail "a dry run seals"
 
-expect 0 upload users.json --seal-to plain.key.pub --password-length 40
+onramp 0 upload users.json --seal-to plain.key.pub --password-length 40
 [ "$(stat -c %a users.json.sealed.ndjson)" = 600 ] || fail "others may read the sealed passwords"
 [ "$(wc -l <users.json.sealed.ndjson)" = 3 ] || fail "not one line for each user"
 
 # ---- opening ----
 
-open() { local code=$1; shift; expect "$code" open users.json.sealed.ndjson --key plain.key "$@"; }
+open() { local code=$1; shift; onramp "$code" open users.json.sealed.ndjson --key plain.key "$@"; }
 open 0 --ledger users.json.ledger.ndjson --json
 [ "$(jq -r 'select(.certain) | .email' out | tr '\n' ' ')" = 'User1@example.com User2@example.com User3@example.com ' ] ||
     fail "not every password is there and certain"
@@ -72,40 +62,40 @@ open 0 --ledger users.json.ledger.ndjson --user user2@EXAMPLE.com
 [ "$(wc -l <out)" = 2 ] || fail "--user lists others"
 sed -n 2p out | grep -qF -- "\"$(sed 's/"/""/g' <<<"$one")\",\"yes\"" || fail "--user has another password"
 open 1 --ledger users.json.ledger.ndjson --user nobody@example.com
-says 'no password of this user'
+says err 'no password of this user'
 open 0
-says 'without --ledger nobody can tell which of these users were created'
+says err 'without --ledger nobody can tell which of these users were created'
 
-expect 2 open users.json.sealed.ndjson --key users.json
-says "'users.json' is no key file"
-expect 3 open users.json --key plain.key
-says "'users.json' is no file of sealed passwords"
+onramp 2 open users.json.sealed.ndjson --key users.json
+says err "'users.json' is no key file"
+onramp 3 open users.json --key plain.key
+says err "'users.json' is no file of sealed passwords"
 
 # ---- tampered with ----
 
 cp users.json.sealed.ndjson kept
 sed -i '2s/"email":"User2@/"email":"User9@/' users.json.sealed.ndjson
 open 1 --ledger users.json.ledger.ndjson --json
-says "line 2: altered"
+says err "line 2: altered"
 [ "$(jq -r .email out | tr '\n' ' ')" = 'User1@example.com User3@example.com ' ] || fail "the other lines are not opened"
 box() { jq -r "select(.record == $1) | .box" kept; }
 awk -v a="$(box 0)" -v b="$(box 1)" '{ i = index($0, a); print i ? substr($0, 1, i - 1) b substr($0, i + length(a)) : $0 }' \
     kept >users.json.sealed.ndjson
 open 1 --ledger users.json.ledger.ndjson
-says "line 1: altered" # a box under another's name
+says err "line 1: altered" # a box under another's name
 { sed -n 1p kept; echo nonsense; sed -n 3p kept; } >users.json.sealed.ndjson
 open 1 --ledger users.json.ledger.ndjson
-says "line 2: damaged"
+says err "line 2: damaged"
 
 # ---- another run with another key adds to the same file; half a line from a crash does not stop it ----
 
 { cat kept; printf '{"type":"sealed","version":1,"run":"x'; } >users.json.sealed.ndjson
 echo '{"email":"late@example.com"}' >>users.json
-expect 0 upload users.json --seal-to onramp.key.pub
+onramp 0 upload users.json --seal-to onramp.key.pub
 [ "$(wc -l <users.json.sealed.ndjson)" = 4 ] || fail "half a line is still there, or settled users were sealed again"
-expect 1 open users.json.sealed.ndjson --passphrase-file phrase --ledger users.json.ledger.ndjson --json
-says "'users.json.sealed.ndjson', line 1: sealed to another key than this one"
+onramp 1 open users.json.sealed.ndjson --passphrase-file phrase --ledger users.json.ledger.ndjson --json
+says err "'users.json.sealed.ndjson', line 1: sealed to another key than this one"
 [ "$(jq -r 'select(.certain) | .email' out)" = late@example.com ] || fail "the new user's password is not there"
 echo 'wrong horse' >wrong
-expect 2 open users.json.sealed.ndjson --passphrase-file wrong
-says "wrong passphrase for 'onramp.key'"
+onramp 2 open users.json.sealed.ndjson --passphrase-file wrong
+says err "wrong passphrase for 'onramp.key'"

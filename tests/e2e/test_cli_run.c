@@ -3,6 +3,7 @@
  */
 #define _XOPEN_SOURCE 700 /* pseudo-terminals */
 
+#include "support/directory.h"
 #include "support/process.h"
 
 #include <errno.h>
@@ -441,5 +442,5 @@ int main(void)
         TEST(yes_said_beforehand_needs_no_terminal),
         TEST(the_demo_needs_nothing_leaves_nothing_and_counts),
     };
-    return cmocka_run_group_tests(tests, process_enter_directory, process_leave_directory);
+    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }

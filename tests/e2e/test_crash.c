@@ -9,6 +9,7 @@
 #include <onramp/ledger.h>
 
 #include "core/rng.h"
+#include "support/directory.h"
 #include "support/process.h"
 
 #include <fcntl.h>
@@ -316,5 +317,5 @@ int main(void)
         cmocka_unit_test_teardown(where_nothing_can_be_written_nothing_is_sent, tidy),
         cmocka_unit_test_teardown(a_ledger_that_vanishes_stops_the_run, tidy),
     };
-    return cmocka_run_group_tests(tests, process_enter_directory, process_leave_directory);
+    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }

@@ -1,9 +1,9 @@
 /*
  * process.h - the real binary as a child, and the local tenant that it finds.
  *
- * A child writes to the files "stdout" and "stderr" in the working directory, which is a new one between
- * process_enter_directory() and process_leave_directory(). One that hangs is ended by an alarm; one that a failing test
- * leaves behind, by process_end(), which belongs into every test's teardown. What goes wrong here fails the test.
+ * A child writes to the files "stdout" and "stderr" in the working directory. One that hangs is ended by an alarm; one
+ * that a failing test leaves behind, by process_end(), which belongs into every test's teardown. What goes wrong here
+ * fails the test.
  */
 #ifndef ONRAMP_TESTS_SUPPORT_PROCESS_H
 #define ONRAMP_TESTS_SUPPORT_PROCESS_H
@@ -22,10 +22,6 @@ struct process {
     void (*prepare)(const void *context);
     const void *context;
 };
-
-/* Setup and teardown of a group of tests. */
-int process_enter_directory(void **state);
-int process_leave_directory(void **state); /* fails if a file was left in it */
 
 /* Start $ONRAMP_BINARY. One at a time. */
 pid_t process_start(const struct process *process);

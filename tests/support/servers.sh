@@ -1,5 +1,5 @@
 # servers.sh - sourced by the scripts that need a tenant, and a terminator in front of it. They begin in a directory of
-# their own, and whatever they started is ended by its process id.
+# their own, nobody is there to answer a question, and whatever they started is ended by its process id.
 : "${ONRAMP_BINARY:?}"
 for variable in https_proxy HTTPS_PROXY http_proxy HTTP_PROXY $(env | sed -n 's/^\(AUTH0_[A-Z_]*\|BULK_USER_FILE\|ONRAMP_[A-Z_]*\)=.*/\1/p'); do
     case $variable in ONRAMP_BINARY | ONRAMP_TEST_DATA) ;; *) unset "$variable" ;; esac
@@ -8,11 +8,23 @@ directory=$(mktemp -d)
 tenant='' proxy=''
 trap 'stop_servers; rm -rf "$directory"' EXIT
 cd "$directory" || exit 1
+exec </dev/null
 
 fail() {
     echo "$(basename "$0"): $*"
     tail -n 20 -- ./*.log out err 2>/dev/null
     exit 1
+}
+
+onramp() { # EXIT ARGUMENT...: with this exit code; standard output goes to out, standard error to err
+    local want=$1 code=0
+    shift
+    timeout 120 "$ONRAMP_BINARY" "$@" >out 2>err || code=$?
+    [ "$code" -eq "$want" ] || fail "onramp $* ended with $code, not $want"
+}
+
+says() { # FILE TEXT
+    grep -qF -- "$2" "$1" || fail "$1 does not say '$2'"
 }
 
 await() { # FILE: until it is there

@@ -3,6 +3,7 @@
  */
 #include "compare.h"
 #include "sample.h"
+#include "support/directory.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -14,20 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static char directory[] = "/tmp/onramp-test-XXXXXX";
-
-static int enter_directory(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int leave_directory(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
 
 static int remove_files(void **state)
 {

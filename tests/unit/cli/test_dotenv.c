@@ -36,12 +36,24 @@ static void digest(char *out, size_t size, const char *text, size_t text_size)
     free(scratch);
 }
 
+struct example {
+    const char *text, *digest;
+};
+
+static void assert_digests(const struct example *examples, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char out[200];
+        digest(out, sizeof out, examples[i].text, strlen(examples[i].text));
+        assert_string_equal(out, examples[i].digest);
+    }
+}
+#define ASSERT_DIGESTS(examples) assert_digests(examples, sizeof(examples) / sizeof(examples)[0])
+
 static void understands_what_people_write(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *pairs;
-    } cases[] = {
+    static const struct example cases[] = {
         {"", ""},
         {"\n\n# nothing\n   \n", ""},
         {"A=1", "A=1;"},
@@ -69,19 +81,13 @@ static void understands_what_people_write(void **state)
         {"_a9=ß", "_a9=ß;"},
         {"A=1\nA=2", "A=1;A=2;"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char out[200];
-        digest(out, sizeof out, cases[i].text, strlen(cases[i].text));
-        assert_string_equal(out, cases[i].pairs);
-    }
+    ASSERT_DIGESTS(cases);
 }
 
 static void names_the_line_of_what_it_cannot_read(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *error;
-    } cases[] = {
+    static const struct example cases[] = {
         {"A=1\nnonsense\n", "line 2 is not NAME=value"},
         {"=x", "line 1 is not NAME=value"},
         {"9A=x", "line 1 is not NAME=value"},
@@ -94,11 +100,7 @@ static void names_the_line_of_what_it_cannot_read(void **state)
         {"A='x'y", "line 1: something follows the closing quote '"},
         {"A=\"1\n2\r\n3\r4\"\nB", "line 5 is not NAME=value"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char out[200];
-        digest(out, sizeof out, cases[i].text, strlen(cases[i].text));
-        assert_string_equal(out, cases[i].error);
-    }
+    ASSERT_DIGESTS(cases);
 }
 
 static void never_quotes_a_pasted_token_in_an_error(void **state)

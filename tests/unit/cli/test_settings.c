@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "dotenv.h"
 #include "help.h"
+#include "support/directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 
 #define ARGUMENTS 8
 
-static char directory[] = "/tmp/onramp-test-XXXXXX"; /* the working directory, for .env */
 
 /* ---- support ---- */
 
@@ -43,18 +43,6 @@ static void write_file(const char *path, const char *text)
     assert_non_null(out);
     assert_true(fputs(text, out) >= 0);
     assert_int_equal(fclose(out), 0);
-}
-
-static int begin_group(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int end_group(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
 }
 
 static int begin(void **state)
@@ -590,5 +578,5 @@ int main(void)
         TEST(the_example_is_a_valid_dotenv_that_changes_nothing),
         TEST(help_tells_of_every_flag_and_variable),
     };
-    return cmocka_run_group_tests(tests, begin_group, end_group);
+    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }

@@ -121,14 +121,7 @@ static void writes_times_of_every_calendar_day(void **state)
         assert_non_null(strstr(file.data, days[i].text));
         free(file.data);
     }
-    char *before = portrait_of(ledger);
-    onramp_ledger_close(ledger);
-    ledger = open_ledger();
-    char *after = portrait_of(ledger);
-    assert_string_equal(after, before);
-    free(before);
-    free(after);
-    onramp_ledger_close(ledger);
+    onramp_ledger_close(opened_again(ledger, &quick_disk));
 }
 
 static void carries_any_text_without_breaking_a_line(void **state)
@@ -398,19 +391,13 @@ static void identities_of_each_kind_are_found(void **state)
             .at = NOON, .record = i, .identity = people[i], .outcome = ONRAMP_CREATED, .user_id = user_id};
         assert_int_equal(onramp_ledger_outcome(ledger, &done, NULL), ONRAMP_OK);
     }
-    char *before = portrait_of(ledger);
-    onramp_ledger_close(ledger);
-    ledger = open_ledger();
-    char *after = portrait_of(ledger);
-    assert_string_equal(after, before);
+    ledger = opened_again(ledger, &quick_disk);
     for (uint64_t i = 0; i < 4; i++) {
         const struct onramp_ledger_entry *found = onramp_ledger_find(ledger, &people[i]);
         assert_true(found != NULL && found->record == i && found->settled);
     }
     struct onramp_identity nobody = {.email = NULL};
     assert_null(onramp_ledger_find(ledger, &nobody));
-    free(before);
-    free(after);
     onramp_ledger_close(ledger);
 }
 
@@ -428,14 +415,7 @@ static void ten_thousand_lines_replay_as_they_were_written(void **state)
     const struct onramp_ledger_entry *first = entry(ledger, "user0@x.example");
     assert_string_equal(first->identity.email, "user0@x.example"); /* growth moves no entry */
     end(ledger);
-    char *before = portrait_of(ledger);
-    onramp_ledger_close(ledger);
-    ledger = open_ledger();
-    char *after = portrait_of(ledger);
-    assert_string_equal(after, before);
-    free(before);
-    free(after);
-    onramp_ledger_close(ledger);
+    onramp_ledger_close(opened_again(ledger, &quick_disk));
 }
 
 /* What belongs together */

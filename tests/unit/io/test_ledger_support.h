@@ -135,6 +135,19 @@ static inline struct onramp_ledger *open_ledger(void)
     return open_disk(&quick_disk);
 }
 
+/* Close it, and open it again: it must tell the same. */
+static inline struct onramp_ledger *opened_again(struct onramp_ledger *ledger, const struct onramp_disk *disk)
+{
+    char *before = portrait_of(ledger);
+    onramp_ledger_close(ledger);
+    ledger = open_disk(disk);
+    char *after = portrait_of(ledger);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+    return ledger;
+}
+
 /* Open must refuse, with `want` in the text, and leave the file alone. */
 static inline void assert_refused(enum onramp_status status, const char *want)
 {

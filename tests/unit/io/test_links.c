@@ -2,6 +2,7 @@
  * test_links.c - the file of links: its rows, its mode, what a crash leaves, and what is not one.
  */
 #include "onramp/links.h"
+#include "support/directory.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -16,20 +17,6 @@
 
 #define NOON   INT64_C(1769860800000) /* 2026-01-31T12:00:00Z */
 #define HEADER "email,user_id,url,expires\n"
-
-static char directory[] = "/tmp/onramp-links-XXXXXX";
-
-static int enter(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) != NULL && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
 
 static int tidy(void **state)
 {
@@ -204,5 +191,5 @@ int main(void)
         cmocka_unit_test_teardown(one_run_writes_at_a_time, tidy),
         cmocka_unit_test_teardown(after_a_disk_that_failed_nothing_is_taken_until_it_is_opened_again, tidy),
     };
-    return cmocka_run_group_tests(tests, enter, leave);
+    return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }
