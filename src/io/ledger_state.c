@@ -1,9 +1,10 @@
 /*
- * ledger_state.c - applies the ledger's lines to the entries, a hash table that keeps their order.
+ * ledger_state.c - what each line of the ledger makes of the entries.
  */
 #include "io/ledger_state.h"
 
 #include "io/ledger_disk.h"
+#include "io/ledger_entries.h"
 #include "io/ledger_line.h"
 
 #include <inttypes.h>
@@ -13,14 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct node {
-    struct onramp_ledger_entry entry;
-    char *strings; /* the entry's, in one block */
-    struct onramp_ledger_deed *deeds;
-    size_t deed_room;
-    char key[];
-};
-
 struct past_run {
     struct onramp_ledger_past past;
     char *strings, *reason; /* the run's, in one block, and the end's */
@@ -29,14 +22,8 @@ struct past_run {
 struct onramp_state {
     struct past_run *runs;
     size_t run_count, run_room;
-    struct node **order; /* by first line */
-    size_t count;
-    struct node **slots; /* open addressing; a power of two, at most half full */
-    size_t slot_count;
-    unsigned char hash_key[crypto_shorthash_KEYBYTES];
+    struct onramp_entries entries;
 };
-
-#define FIRST_SLOTS 64
 
 /* The longest key: an identity's behind the "duplicate:" and ordinal that set a record apart. */
 #define KEY_MAX (ONRAMP_IDENTITY_KEY_MAX + 40)
@@ -48,16 +35,9 @@ enum onramp_status onramp_state_new(struct onramp_state **out, struct onramp_err
     struct onramp_state *state = calloc(1, sizeof *state);
     if (state == NULL)
         return onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
-    randombytes_buf(state->hash_key, sizeof state->hash_key);
+    onramp_entries_init(&state->entries);
     *out = state;
     return ONRAMP_OK;
-}
-
-static void forget_deeds(struct node *node)
-{
-    for (size_t i = 0; i < node->entry.deed_count; i++)
-        free((char *)node->deeds[i].subject);
-    node->entry.deed_count = 0;
 }
 
 void onramp_state_free(struct onramp_state *state)
@@ -68,111 +48,9 @@ void onramp_state_free(struct onramp_state *state)
         free(state->runs[i].strings);
         free(state->runs[i].reason);
     }
-    for (size_t i = 0; i < state->count; i++) {
-        forget_deeds(state->order[i]);
-        free(state->order[i]->deeds);
-        free(state->order[i]->strings);
-        free(state->order[i]);
-    }
+    onramp_entries_clear(&state->entries);
     free(state->runs);
-    free(state->order);
-    free((void *)state->slots);
     free(state);
-}
-
-/* Copy `count` strings into one new block and point them there. NULL strings stay NULL. NULL: no memory. */
-static char *pack(const char **strings[], size_t count)
-{
-    size_t size = 1;
-    for (size_t i = 0; i < count; i++)
-        size += *strings[i] != NULL ? strlen(*strings[i]) + 1 : 0;
-    char *block = malloc(size);
-    if (block == NULL)
-        return NULL;
-    char *end = block;
-    for (size_t i = 0; i < count; i++) {
-        if (*strings[i] == NULL)
-            continue;
-        size_t length = strlen(*strings[i]) + 1;
-        memcpy(end, *strings[i], length);
-        *strings[i] = end;
-        end += length;
-    }
-    return block;
-}
-
-/* The slot of a key: its node's, or the free one where it belongs. */
-static struct node **slot_of(const struct onramp_state *state, const char *key)
-{
-    uint64_t hash;
-    unsigned char digest[crypto_shorthash_BYTES];
-    (void)crypto_shorthash(digest, (const unsigned char *)key, strlen(key), state->hash_key);
-    memcpy(&hash, digest, sizeof hash);
-    size_t mask = state->slot_count - 1;
-    size_t at = (size_t)hash & mask;
-    while (state->slots[at] != NULL && strcmp(state->slots[at]->key, key) != 0)
-        at = (at + 1) & mask;
-    return &state->slots[at];
-}
-
-static struct node *lookup(const struct onramp_state *state, const char *key)
-{
-    return state->slot_count > 0 ? *slot_of(state, key) : NULL;
-}
-
-/* Make room for one more entry. */
-static bool reserve(struct onramp_state *state)
-{
-    if (state->count < state->slot_count / 2)
-        return true;
-    size_t slot_count = state->slot_count > 0 ? state->slot_count * 2 : FIRST_SLOTS;
-    struct node **slots = calloc(slot_count, sizeof *slots);
-    struct node **order = realloc(state->order, slot_count / 2 * sizeof *order);
-    if (order != NULL)
-        state->order = order;
-    if (slots == NULL || order == NULL) {
-        free((void *)slots);
-        return false;
-    }
-    free((void *)state->slots);
-    state->slots = slots;
-    state->slot_count = slot_count;
-    for (size_t i = 0; i < state->count; i++)
-        *slot_of(state, order[i]->key) = order[i];
-    return true;
-}
-
-/* The entry of `key` becomes `next`, whose strings are copied. False: no memory, and nothing changed. */
-static bool store(struct onramp_state *state, const char *key, struct onramp_ledger_entry next)
-{
-    const char **strings[] = {&next.identity.email,   &next.identity.username, &next.identity.phone_number,
-                              &next.identity.user_id, &next.user_id,           &next.error_code,
-                              &next.message,          &next.correlation_id,    &next.chosen_id};
-    struct node *node = lookup(state, key);
-    bool is_new = node == NULL;
-    if (is_new) {
-        if (!reserve(state))
-            return false;
-        size_t size = strlen(key) + 1;
-        node = calloc(1, sizeof *node + size);
-        if (node == NULL)
-            return false;
-        memcpy(node->key, key, size);
-    }
-    char *block = pack(strings, sizeof strings / sizeof strings[0]);
-    if (block == NULL) {
-        if (is_new)
-            free(node);
-        return false;
-    }
-    free(node->strings);
-    node->strings = block;
-    node->entry = next;
-    if (is_new) {
-        *slot_of(state, key) = node;
-        state->order[state->count++] = node;
-    }
-    return true;
 }
 
 /* Members of a line, and what is wrong with it. The first fault is the one that is told. */
@@ -264,8 +142,8 @@ static void key_of(const struct onramp_identity *identity, uint64_t record, char
 
 static struct onramp_ledger_entry entry_of(const struct onramp_state *state, const char *key)
 {
-    const struct node *node = lookup(state, key);
-    return node != NULL ? node->entry : (struct onramp_ledger_entry){.record = 0};
+    const struct onramp_ledger_entry *entry = onramp_entries_find(&state->entries, key);
+    return entry != NULL ? *entry : (struct onramp_ledger_entry){.record = 0};
 }
 
 static enum onramp_status out_of_memory(struct onramp_error *err)
@@ -298,7 +176,7 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
     entry.settled = false;
     entry.correlation_id = optional_text(r, "correlation_id");
     entry.attempt_run = state->runs[state->run_count - 1].past.run.run; /* as below */
-    return store(state, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
+    return onramp_entries_store(&state->entries, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
 }
 
 /*
@@ -316,18 +194,14 @@ static bool stands_apart(const struct onramp_ledger_entry *entry, enum onramp_ou
 }
 
 /* An outcome ends an undo that was under way, and what was done for a user is not done for another one. */
-static void review_deeds(struct node *node, enum onramp_outcome outcome, const char *user_id)
+static void review_deeds(struct onramp_entries *entries, const char *key, enum onramp_outcome outcome,
+                         const char *user_id)
 {
-    if (node == NULL)
-        return;
-    const char *before = node->entry.user_id;
+    const struct onramp_ledger_entry *entry = onramp_entries_find(entries, key);
+    const char *before = entry != NULL ? entry->user_id : NULL;
     if (outcome == ONRAMP_CREATED && (before == NULL || user_id == NULL || strcmp(before, user_id) != 0))
-        forget_deeds(node);
-    size_t kept = 0;
-    for (size_t i = 0; i < node->entry.deed_count; i++)
-        if (node->deeds[i].kind != ONRAMP_DEED_UNDO)
-            node->deeds[kept++] = node->deeds[i];
-    node->entry.deed_count = kept;
+        onramp_entries_forget_deeds(entries, key);
+    onramp_entries_forget_kind(entries, key, ONRAMP_DEED_UNDO);
 }
 
 static enum onramp_status apply_outcome(struct onramp_state *state, struct reading *r)
@@ -351,7 +225,7 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     const char *user_id = optional_text(r, "user_id");
     if (user_id != NULL && strchr(user_id, '|') == NULL)
         user_id = NULL;
-    review_deeds(lookup(state, key), outcome, user_id);
+    review_deeds(&state->entries, key, outcome, user_id);
     entry = entry_of(state, key);
     entry.record = record;
     entry.identity = identity;
@@ -376,7 +250,7 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     entry.message = optional_text(r, "message");
     if (optional_text(r, "correlation_id") != NULL)
         entry.correlation_id = optional_text(r, "correlation_id");
-    return store(state, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
+    return onramp_entries_store(&state->entries, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
 }
 
 const char *onramp_deed_type(enum onramp_deed kind)
@@ -391,20 +265,6 @@ const char *onramp_deed_member(enum onramp_deed kind)
     return members[kind];
 }
 
-static bool same_subject(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-enum onramp_deed_state onramp_ledger_deed_state(const struct onramp_ledger_entry *entry, enum onramp_deed kind,
-                                                const char *subject)
-{
-    for (size_t i = 0; i < entry->deed_count; i++)
-        if (entry->deeds[i].kind == kind && same_subject(entry->deeds[i].subject, subject))
-            return entry->deeds[i].state;
-    return ONRAMP_DEED_NONE;
-}
-
 static enum onramp_deed_state read_deed_state(struct reading *r)
 {
     const char *name = optional_text(r, "outcome");
@@ -415,36 +275,12 @@ static enum onramp_deed_state read_deed_state(struct reading *r)
     return ONRAMP_DEED_UNKNOWN;
 }
 
-/* The deed's latest line takes the place of an earlier one. False: no memory. */
-static bool keep_deed(struct node *node, const struct onramp_ledger_deed *deed)
-{
-    size_t at = 0, count = node->entry.deed_count;
-    while (at < count && !(node->deeds[at].kind == deed->kind && same_subject(node->deeds[at].subject, deed->subject)))
-        at++;
-    if (at == node->deed_room) {
-        size_t room = at > 0 ? at * 2 : 2;
-        struct onramp_ledger_deed *deeds = realloc(node->deeds, room * sizeof *deeds);
-        if (deeds == NULL)
-            return false;
-        node->entry.deeds = node->deeds = deeds;
-        node->deed_room = room;
-    }
-    const char *subject = at < count ? node->deeds[at].subject : NULL;
-    if (at == count && deed->subject != NULL && (subject = strdup(deed->subject)) == NULL)
-        return false;
-    node->deeds[at] = *deed;
-    node->deeds[at].subject = subject;
-    node->entry.deed_count = at == count ? count + 1 : count;
-    return true;
-}
-
 /* The user is gone, so what is known of it says nothing about the next one of this name. */
-static bool forget_user(struct onramp_state *state, const char *key, struct node *node)
+static bool forget_user(struct onramp_entries *entries, const char *key, const struct onramp_ledger_entry *entry)
 {
-    forget_deeds(node);
-    struct onramp_ledger_entry rest = {
-        .record = node->entry.record, .identity = node->entry.identity, .undone = true, .deeds = node->deeds};
-    return store(state, key, rest);
+    onramp_entries_forget_deeds(entries, key);
+    struct onramp_ledger_entry rest = {.record = entry->record, .identity = entry->identity, .undone = true};
+    return onramp_entries_store(entries, key, rest);
 }
 
 static enum onramp_status apply_deed(struct onramp_state *state, struct reading *r, enum onramp_deed kind)
@@ -460,15 +296,14 @@ static enum onramp_status apply_deed(struct onramp_state *state, struct reading 
     char key[KEY_MAX];
     struct onramp_identity identity = read_identity(r);
     key_of(&identity, record, key);
-    struct node *node = lookup(state, key);
-    if (node == NULL)
+    struct onramp_ledger_entry *entry = onramp_entries_find(&state->entries, key);
+    if (entry == NULL)
         return ONRAMP_OK; /* about a user that this ledger knows nothing of */
     if (kind == ONRAMP_DEED_UNDO && deed.state == ONRAMP_DEED_DONE)
-        return forget_user(state, key, node) ? ONRAMP_OK : out_of_memory(r->err);
-    if (!keep_deed(node, &deed))
+        return forget_user(&state->entries, key, entry) ? ONRAMP_OK : out_of_memory(r->err);
+    if (!onramp_entries_keep_deed(&state->entries, key, &deed))
         return out_of_memory(r->err);
     if (kind == ONRAMP_DEED_UNDO) {
-        struct onramp_ledger_entry *entry = &node->entry;
         entry->open = deed.state == ONRAMP_DEED_SENDING || deed.state == ONRAMP_DEED_UNKNOWN;
         entry->attempted_at = entry->last_attempted_at = entry->open ? deed.at : 0;
         entry->settled =
@@ -494,7 +329,7 @@ static bool keep_run(struct onramp_state *state, struct onramp_ledger_run run, c
     run.settings = text;
     const char **strings[] = {&run.run,        &run.input_path, &run.input_sha256, &run.domain,
                               &run.connection, &run.settings,   &run.command};
-    char *block = pack(strings, sizeof strings / sizeof strings[0]);
+    char *block = onramp_pack_strings(strings, sizeof strings / sizeof strings[0]);
     free(text);
     if (block == NULL)
         return false;
@@ -656,15 +491,14 @@ const struct onramp_ledger_entry *onramp_state_find(const struct onramp_state *s
     if (!onramp_identity_primary(identity, key))
         return NULL;
     onramp_line_clean(key);
-    const struct node *node = lookup(state, key);
-    return node != NULL ? &node->entry : NULL;
+    return onramp_entries_find(&state->entries, key);
 }
 
 void onramp_state_each(const struct onramp_state *state,
                        bool (*visit)(void *context, const struct onramp_ledger_entry *entry), void *context)
 {
-    for (size_t i = 0; i < state->count; i++)
-        if (!visit(context, &state->order[i]->entry))
+    for (size_t i = 0; i < state->entries.count; i++)
+        if (!visit(context, onramp_entries_at(&state->entries, i)))
             return;
 }
 
