@@ -116,4 +116,13 @@ struct onramp_pacer_view {
 };
 ONRAMP_API void onramp_pacer_view(const struct onramp_pacer *pacer, onramp_time now, struct onramp_pacer_view *out);
 
+/*
+ * At least so many tokens have others drawn from the bucket that creates draw from (the tightest, if there are
+ * several), since its first answer. What the answers do not prove is not counted, so it is mostly more: on a bucket of
+ * two tokens next to nothing is proven, in a run of a minute on larger ones more than half. 0 says nothing.
+ *
+ * Proven on one condition: that the refill, if it changed at all, changed once. The bucket's size may change at will.
+ */
+ONRAMP_API uint64_t onramp_pacer_others(const struct onramp_pacer *pacer);
+
 #endif

@@ -65,6 +65,7 @@ struct onramp_pacer {
     onramp_span ahead; /* the server's clock, of ours */
     uint32_t refused_in_a_row;
     uint64_t sent, throttled;
+    uint64_t others; /* drew from buckets of creates that are no longer shown */
     bool has_least;
     uint32_t least;
     struct decision *last;
@@ -152,6 +153,13 @@ static struct onramp_belief *stalest(struct onramp_pacer *p)
     return b;
 }
 
+static void leave(struct onramp_pacer *p, struct onramp_belief *b)
+{
+    if (b->size > 0 && b->groups[ONRAMP_GROUP_CREATE])
+        p->others += onramp_others_drawn(&b->others);
+    b->size = 0;
+}
+
 /* The bucket of that size, made when it is new. `ticket` was just answered; what is on the wire may draw from it too.
  */
 static struct onramp_belief *known_bucket(struct onramp_pacer *p, uint32_t size, enum onramp_group group,
@@ -164,6 +172,7 @@ static struct onramp_belief *known_bucket(struct onramp_pacer *p, uint32_t size,
     if (fresh) {
         p->stacked |= size == p->dropped;
         b = stalest(p);
+        leave(p, b);
         *b = (struct onramp_belief){.size = size};
     }
     b->groups[group] = true;
@@ -359,7 +368,7 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
         if (b->groups[group] && ++b->missed >= MISSED_MAX && !p->stacked) {
             p->dropped = b->size; /* not shown any more: the limit was changed */
             p->dropped_at = now;
-            b->size = 0;
+            leave(p, b);
         }
     }
     if (group == ONRAMP_GROUP_CREATE && (!p->has_least || s->remaining < p->least)) {
@@ -380,6 +389,8 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
     if (s->edge)
         return; /* a pause, but no knowledge of any bucket */
     struct onramp_belief *b = shows_limit(s) ? find(p, s->limit) : NULL;
+    for (int i = 0; i < BUCKETS_MAX; i++) /* one in front of that which refused may have been charged */
+        p->bucket[i].others.charged += &p->bucket[i] != b;
     if (b == NULL && shows_limit(s) && !shows) {
         b = known_bucket(p, s->limit, f->group, FLIGHT_MAX, now);
         p->heard[f->group] = true;
@@ -509,4 +520,15 @@ void onramp_pacer_view(const struct onramp_pacer *p, onramp_time now, struct onr
         out->level_high = (double)high / TOKEN;
         out->shared = now < b->shared_until;
     }
+}
+
+uint64_t onramp_pacer_others(const struct onramp_pacer *p)
+{
+    const struct onramp_belief *tightest = NULL;
+    for (int i = 0; i < BUCKETS_MAX; i++) {
+        const struct onramp_belief *b = &p->bucket[i];
+        if (b->size > 0 && b->groups[ONRAMP_GROUP_CREATE] && (tightest == NULL || b->size < tightest->size))
+            tightest = b;
+    }
+    return p->others + (tightest != NULL ? onramp_others_drawn(&tightest->others) : 0);
 }

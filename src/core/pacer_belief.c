@@ -73,17 +73,17 @@ static int64_t edges_at(int k, onramp_span window, onramp_time from, onramp_time
 }
 
 /* The same over all places where the edge may lie. */
-static int64_t edges(uint64_t possible, onramp_span window, onramp_time from, onramp_time to, enum side side)
+int64_t onramp_belief_edges(uint64_t possible, onramp_span window, onramp_time from, onramp_time to, bool most)
 {
     if (to <= from)
         return 0;
-    int64_t least = INT64_MAX, most = 0;
+    int64_t least = INT64_MAX, greatest = 0;
     for (int k = 0; k < 64; k++)
         if (possible >> k & 1) {
             least = min(least, edges_at(k, window, from, to, LOW));
-            most = max(most, edges_at(k, window, from, to, HIGH));
+            greatest = max(greatest, edges_at(k, window, from, to, HIGH));
         }
-    return side == LOW ? least : most;
+    return most ? greatest : least;
 }
 
 /* When has the n-th edge after `from` passed for certain? */
@@ -109,8 +109,8 @@ static struct horizon look(const struct onramp_belief *b, onramp_time from, onra
         h.full[LOW] += b->take[i].late && b->take[i].arrived_by > to ? 0 : TOKEN;
     }
     for (enum side side = LOW; side <= HIGH; side++) {
-        h.seconds[side] = edges(b->second, ONRAMP_SECOND, from, to, side);
-        h.minutes[side] = edges(b->minute, ONRAMP_MINUTE, from, to, side);
+        h.seconds[side] = onramp_belief_edges(b->second, ONRAMP_SECOND, from, to, side == HIGH);
+        h.minutes[side] = onramp_belief_edges(b->minute, ONRAMP_MINUTE, from, to, side == HIGH);
     }
     return h;
 }
@@ -205,6 +205,7 @@ void onramp_belief_start(struct onramp_belief *b, uint32_t size, uint32_t flying
                                 .probe_at = since,
                                 .refused_at = since,
                                 .patience = ONRAMP_SECOND};
+    onramp_others_start(&b->others);
     int64_t full = (int64_t)(size + flying) * TOKEN;
     b->proof = (struct onramp_proof){since, since, 0, full, full, true, false};
     begin(b, hint);
@@ -231,7 +232,7 @@ static void refine(struct onramp_belief *b, onramp_span window)
 }
 
 /* Supply rose in (from, to]: an edge lies there. */
-static void rose(uint64_t *possible, onramp_span window, onramp_time from, onramp_time to)
+void onramp_belief_rose(uint64_t *possible, onramp_span window, onramp_time from, onramp_time to)
 {
     for (int k = 0; k < 64; k++)
         if (edges_at(k, window, from, to, HIGH) == 0)
@@ -262,7 +263,7 @@ static void learn_phase(struct onramp_belief *b, uint64_t *possible, onramp_span
         return;
     int64_t room = (b->size + b->gone) * TOKEN - b->proof.low;
     if (p->low > b->proof.whole)
-        rose(possible, window, b->proof.since, p->until + SLACK);
+        onramp_belief_rose(possible, window, b->proof.since, p->until + SLACK);
     else if (b->proof.low + min(slow, room) > p->whole)
         stayed(possible, window, b->proof.until + SLACK, p->since - SLACK);
     if (*possible == 0)
@@ -331,6 +332,7 @@ void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p
         if (surplus < 0)
             b->draw += min(-surplus, b->size * TOKEN) / (FADE / ONRAMP_SECOND);
         b->shared_until = now + SHARED;
+        b->others.unexplained++;
         begin(b, NULL);
     }
     refine(b, 0);

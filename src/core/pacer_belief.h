@@ -13,6 +13,7 @@
 #ifndef ONRAMP_CORE_PACER_BELIEF_H
 #define ONRAMP_CORE_PACER_BELIEF_H
 
+#include "core/pacer_others.h"
 #include "onramp/pacer.h"
 
 #define ONRAMP_TOKEN       INT64_C(1000000) /* supplies are kept in millionths of a token */
@@ -68,6 +69,7 @@ struct onramp_belief {
     int64_t net;              /* microtokens a second; 0: not measured */
     onramp_time refused_at;
     onramp_span patience; /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
+    struct onramp_others others;
     onramp_time probe_at; /* quiet and past this, one may go */
 };
 
@@ -112,5 +114,10 @@ void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_
 void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *proof, onramp_time now);
 void onramp_belief_roll(struct onramp_belief *b, onramp_time to);
 void onramp_belief_mark_overdue(struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
+
+/* For pacer_others.c: how many edges (from, to] has for certain, or at most, if a window's edge lies in one of the
+ * `possible` 64ths of it; and what a rise of supply in there leaves of these. */
+int64_t onramp_belief_edges(uint64_t possible, onramp_span window, onramp_time from, onramp_time to, bool most);
+void onramp_belief_rose(uint64_t *possible, onramp_span window, onramp_time from, onramp_time to);
 
 #endif

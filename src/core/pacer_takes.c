@@ -146,6 +146,7 @@ static void conclude(struct onramp_belief *b, onramp_time now)
                              (answered + flying + most) * TOKEN,
                              most + 1 >= b->size,
                              late};
+    onramp_others_observe(&b->others, &p, min(now, arrived_by), (answered + b->size) * TOKEN);
     onramp_belief_observe(b, &p, now);
     forget(b, newest);
     assert(b->flying <= b->takes);
@@ -166,6 +167,7 @@ void onramp_belief_silent(struct onramp_belief *b, uint32_t ticket, bool sure, c
 {
     if (land(b, ticket, ONRAMP_TAKE_SILENT, rtt, now) == NULL || sure)
         return;
+    b->others.lost++;
     for (uint32_t i = 0; i < b->guesses; i++)
         b->guess[i].high += TOKEN; /* if it took nothing, counting it made the supply look smaller */
 }
@@ -180,6 +182,7 @@ void onramp_belief_empty(struct onramp_belief *b, onramp_time sent_at, onramp_ti
                              (answered + b->flying) * TOKEN,
                              false,
                              false};
+    onramp_others_observe(&b->others, &p, now, (answered + b->size) * TOKEN);
     onramp_belief_observe(b, &p, now);
 }
 

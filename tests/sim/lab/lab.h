@@ -68,6 +68,7 @@ struct lab_result {
     double oracle, finish; /* seconds; finish of the slowest client that is measured */
     uint32_t refused, most_in_flight;
     uint32_t rivals, rivals_refused; /* because of us: more than without us */
+    uint64_t drawn, others;          /* tokens that went to others; at least so many, says onramp's pacer */
     uint32_t least_remaining;        /* smallest content of the own bucket right after a take of ours */
     bool unfinished, broken;         /* broken: an invariant did not hold, see `why` */
     char why[160];
@@ -98,6 +99,8 @@ double lab_dice(struct lab *lab);                          /* uniform in [0, 1) 
 uint32_t lab_left(const struct lab *lab, uint32_t client); /* users not sent */
 uint32_t lab_in_flight(const struct lab *lab, uint32_t client);
 bool lab_finished(const struct lab *lab, uint32_t client);
+uint64_t lab_drawn(const struct lab *lab, uint32_t client); /* by others, from the bucket that the headers speak of */
+void lab_others(struct lab *lab, uint32_t client, uint64_t tokens); /* the policy's own count of these */
 void lab_send(struct lab *lab, uint32_t client, uint32_t mark);
 void lab_timer(struct lab *lab, uint32_t client, onramp_time at, uint32_t mark);
 void *lab_memory(struct lab *lab, uint32_t client, size_t size); /* zeroed at the start, freed at the end */

@@ -26,7 +26,7 @@ struct summary {
     const struct lab_scenario *scenario;
     const struct lab_policy *policy;
     uint32_t runs, refused, most_refused, clean, harmless, in_flight, unfinished, least_remaining;
-    double oracle, median, p95, ratio, rivals_refused;
+    double oracle, median, p95, ratio, rivals_refused, found;
     char why[200]; /* the first invariant that did not hold */
 };
 
@@ -52,7 +52,7 @@ static void add_run(struct summary *s, const struct lab_result *r, uint32_t seed
 static void measure(struct summary *s, const struct order *order)
 {
     static double over[SEEDS_MAX], ratio[SEEDS_MAX];
-    double oracle = 0, rivals = 0, lost = 0;
+    double oracle = 0, rivals = 0, lost = 0, drawn = 0, found = 0;
     s->least_remaining = UINT32_MAX;
     for (uint32_t i = 0; i < order->seeds; i++) {
         struct lab_result r = lab_run(s->scenario, s->policy, i + 1, &order->options);
@@ -62,6 +62,8 @@ static void measure(struct summary *s, const struct order *order)
         oracle += r.oracle;
         rivals += r.rivals;
         lost += r.rivals_refused;
+        drawn += (double)r.drawn;
+        found += (double)r.others;
     }
     qsort(over, order->seeds, sizeof *over, by_size);
     qsort(ratio, order->seeds, sizeof *ratio, by_size);
@@ -71,11 +73,12 @@ static void measure(struct summary *s, const struct order *order)
     s->ratio = ratio[(order->seeds - 1) / 2];
     s->p95 = over[(uint32_t)(0.95 * (order->seeds - 1) + 0.5)];
     s->rivals_refused = rivals > 0 ? 100 * lost / rivals : 0;
+    s->found = drawn > 0 ? 100 * found / drawn : 0;
 }
 
 /* ---- the table ---- */
 
-static const int widths[] = {7, 7, 7, 7, 7, 6, 6, 6, 4, 5, 3}, places[] = {2, 2, 2, 3, 1, 1, 2, 1, 0, 0, 0};
+static const int widths[] = {7, 7, 7, 7, 7, 6, 6, 6, 4, 5, 3, 6}, places[] = {2, 2, 2, 3, 1, 1, 2, 1, 0, 0, 0, 1};
 
 static void print_row(FILE *out, const struct summary *s, bool csv)
 {
@@ -90,11 +93,12 @@ static void print_row(FILE *out, const struct summary *s, bool csv)
                        100.0 * s->harmless / s->runs,
                        s->in_flight,
                        s->least_remaining,
-                       s->unfinished};
+                       s->unfinished,
+                       s->found};
     fprintf(out, csv ? "%s,%s" : "%-36s %-12s", s->scenario->name, s->policy->name);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         if (csv)
-            fprintf(out, ",%.*f", i < 8 ? 3 : 0, values[i]);
+            fprintf(out, ",%.*f", i < 8 || i == 11 ? 3 : 0, values[i]);
         else
             fprintf(out, " %*.*f", widths[i], places[i], values[i]);
     fputc('\n', out);
@@ -110,13 +114,16 @@ static int table(const struct order *order, FILE *csv)
     bool broken = false;
     if (csv)
         fputs("scenario,policy,oracle_s,over_median_s,over_p95_s,ratio_median,refused_per_1000,clean_percent,"
-              "rivals_refused_percent,harmless_percent,most_in_flight,least_remaining,unfinished\n",
+              "rivals_refused_percent,harmless_percent,most_in_flight,least_remaining,unfinished,"
+              "others_found_percent\n",
               csv);
     printf("Seconds over the client that knows everything; refusals per 1000 users; runs without any; rivals' calls\n"
-           "refused because of us, and runs in which none was; most in flight; least left; runs not finished.\n\n"
-           "%-36s %-12s %7s %7s %7s %7s %7s %6s %6s %6s %4s %5s %3s\n",
+           "refused because of us, and runs in which none was; most in flight; least left; runs not finished; part of "
+           "what others\n"
+           "drew that onramp counts as theirs.\n\n"
+           "%-36s %-12s %7s %7s %7s %7s %7s %6s %6s %6s %4s %5s %3s %6s\n",
            "scenario", "policy", "oracle", "median", "p95", "ratio", "refused", "clean", "rivals", "none", "fly",
-           "least", "dnf");
+           "least", "dnf", "found");
     for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
         for (size_t k = 0; lab_policy_at(k) != NULL; k++) {
             struct summary s = {.scenario = lab_scenario_at(i), .policy = lab_policy_at(k)};

@@ -360,6 +360,7 @@ static void ours_answered(struct lab *lab, uint32_t client, const struct lab_req
 static void ours_end(struct lab *lab, uint32_t client)
 {
     struct ours *o = lab_memory(lab, client, sizeof *o);
+    lab_others(lab, client, onramp_pacer_others(o->pacer));
     onramp_pacer_free(o->pacer);
 }
 

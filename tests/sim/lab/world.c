@@ -21,7 +21,7 @@ struct event {
 struct client {
     const struct lab_policy *policy;
     void *memory;
-    uint32_t left, sent, created, in_flight;
+    uint32_t left, sent, taken, created, in_flight; /* taken by the tenant, created once we hear of it */
     onramp_time finished_at;
     bool measured;
 };
@@ -43,7 +43,7 @@ struct lab {
     struct event *event;
     uint32_t events, event_room;
     onramp_time *rival;
-    uint32_t rivals;
+    uint32_t rivals, rivals_drawn;
     struct lab_result result;
 };
 
@@ -213,6 +213,7 @@ static void admit(struct lab *lab, struct lab_request *r)
         return;
     }
     (void)onramp_bucket_take(&lab->own, lab->now);
+    lab->client[r->client].taken++;
     lab->punishment = 0;
     r->created = true;
     r->signal.kind = ONRAMP_SIGNAL_TAKEN;
@@ -264,7 +265,9 @@ static void rival_calls(struct lab *lab, uint32_t i)
 {
     struct onramp_bucket *b = lab->scenario->rivals_global ? &lab->global : &lab->own;
     lab->result.rivals++;
-    lab->result.rivals_refused += !onramp_bucket_take(b, lab->now);
+    bool drew = onramp_bucket_take(b, lab->now);
+    lab->rivals_drawn += drew;
+    lab->result.rivals_refused += !drew;
     if (lab->options.trace)
         fprintf(lab->options.trace, "%9.3f           a rival calls\n", lab_seconds(lab));
     if (i + 1 < lab->rivals)
@@ -306,6 +309,24 @@ uint32_t lab_in_flight(const struct lab *lab, uint32_t client)
 bool lab_finished(const struct lab *lab, uint32_t client)
 {
     return lab->client[client].created >= lab->scenario->users;
+}
+
+uint64_t lab_drawn(const struct lab *lab, uint32_t client)
+{
+    bool apart = lab->scenario->rivals_global && lab->scenario->shown == LAB_SHOWN_OWN;
+    uint64_t drawn = apart ? 0 : lab->rivals_drawn;
+    for (uint32_t i = 0; i < lab->clients; i++)
+        drawn += i == client ? 0 : lab->client[i].taken;
+    return drawn;
+}
+
+void lab_others(struct lab *lab, uint32_t client, uint64_t tokens)
+{
+    if (tokens > lab_drawn(lab, client))
+        lab_broken(lab, "others drew %llu tokens, not %llu or more", (unsigned long long)lab_drawn(lab, client),
+                   (unsigned long long)tokens);
+    lab->result.drawn += lab_drawn(lab, client);
+    lab->result.others += tokens;
 }
 
 FILE *lab_trace(const struct lab *lab)

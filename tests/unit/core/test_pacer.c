@@ -1,6 +1,7 @@
 /*
  * The pacer's promises, one by one, on answers made by hand. How fast it is, the laboratory shows.
  */
+#include "core/bucket.h"
 #include "core/rng.h"
 #include "onramp/pacer.h"
 
@@ -331,6 +332,104 @@ static void shows_the_least_that_was_left(void **state)
     onramp_pacer_free(p);
 }
 
+static void counts_what_supply_fell_for_others(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 40, 0);
+    assert_int_equal(onramp_pacer_others(p), 0);
+    now = ask(p, ONRAMP_GROUP_CREATE, 50, 29, now); /* from at least 40 to less than 31 before the take */
+    assert_int_equal(onramp_pacer_others(p), 8);
+    (void)ask(p, ONRAMP_GROUP_CREATE, 50, 28, now);
+    assert_int_equal(onramp_pacer_others(p), 8);
+    onramp_pacer_free(p);
+}
+
+static void keeps_what_others_drew_from_a_bucket_that_changed(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 29, ask(p, ONRAMP_GROUP_CREATE, 50, 40, 0));
+    for (uint32_t i = 0; i < 10; i++)
+        now = ask(p, ONRAMP_GROUP_CREATE, 100, 90 - i, now);
+    assert_int_equal(onramp_pacer_others(p), 8);
+    onramp_pacer_free(p);
+}
+
+struct course {
+    onramp_time slower_at, rivals_at;
+    bool loses; /* each tenth request, on its way */
+};
+
+/* 300 requests, one after another, from 20 tokens that are refilled by 10 a second until `slower_at`, then by 5; from
+ * `rivals_at`, others draw two each second. Returns how many tokens these got. */
+static uint64_t share(struct onramp_pacer *p, struct course course)
+{
+    struct onramp_bucket bucket;
+    assert_int_equal(onramp_bucket_init(&bucket, (struct onramp_rate){10, ONRAMP_SECOND}, 20, false, 0), ONRAMP_OK);
+    bool slower = false;
+    uint64_t theirs = 0;
+    onramp_time now = 0, they_at = course.rivals_at;
+    for (int i = 0; i < 300; i++) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = at > now ? at : now;
+        for (; they_at <= now; they_at += ONRAMP_SECOND / 2)
+            theirs += onramp_bucket_take(&bucket, they_at);
+        if (now >= course.slower_at && !slower) {
+            uint32_t left = onramp_bucket_tokens(&bucket, now);
+            assert_int_equal(onramp_bucket_init(&bucket, (struct onramp_rate){5, ONRAMP_SECOND}, 20, false, now),
+                             ONRAMP_OK);
+            onramp_bucket_fill(&bucket, left * UINT64_C(1000000), now);
+            slower = true;
+        }
+        uint32_t ticket = send(p, ONRAMP_GROUP_CREATE, now);
+        struct onramp_signal s = {.kind = ONRAMP_SIGNAL_UNSURE};
+        if (!course.loses || i % 10 < 9) {
+            assert_true(onramp_bucket_take(&bucket, now));
+            s = taken(20, onramp_bucket_tokens(&bucket, now));
+        }
+        onramp_pacer_answered(p, ticket, &s, now + 50 * MS);
+        now += 50 * MS;
+    }
+    return theirs;
+}
+
+static void counts_for_others_what_was_refilled_and_does_not_show(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    uint64_t theirs = share(p, (struct course){.slower_at = ONRAMP_NEVER, .rivals_at = 10 * ONRAMP_SECOND}),
+             counted = onramp_pacer_others(p);
+    assert_true(counted >= theirs / 2 && counted <= theirs);
+    onramp_pacer_free(p);
+}
+
+static void counts_nothing_for_others_when_there_are_none(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    (void)share(p, (struct course){.slower_at = ONRAMP_NEVER, .rivals_at = ONRAMP_NEVER});
+    assert_int_equal(onramp_pacer_others(p), 0);
+    onramp_pacer_free(p);
+
+    p = made(plain);
+    (void)share(p, (struct course){.slower_at = 10 * ONRAMP_SECOND,
+                                   .rivals_at = ONRAMP_NEVER}); /* a refill that was lowered is no one's draw */
+    assert_int_equal(onramp_pacer_others(p), 0);
+    onramp_pacer_free(p);
+}
+
+/* Counted, but it took nothing: supply seems to rise by a token that nobody refilled. */
+static void takes_a_lost_answer_for_no_refill(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    uint64_t theirs = share(p, (struct course){.slower_at = ONRAMP_NEVER, .loses = true}),
+             counted = onramp_pacer_others(p);
+    assert_true(counted > 0 && counted <= theirs);
+    onramp_pacer_free(p);
+}
+
 static struct onramp_signal anything(struct onramp_rng *rng)
 {
     struct onramp_signal s = {.kind = (enum onramp_signal_kind)onramp_rng_below(rng, 4)};
@@ -406,6 +505,11 @@ int main(void)
         cmocka_unit_test(asks_again_when_the_announced_reset_has_passed),
         cmocka_unit_test(takes_the_limit_that_answers_show_over_the_hint),
         cmocka_unit_test(shows_the_least_that_was_left),
+        cmocka_unit_test(counts_what_supply_fell_for_others),
+        cmocka_unit_test(keeps_what_others_drew_from_a_bucket_that_changed),
+        cmocka_unit_test(counts_for_others_what_was_refilled_and_does_not_show),
+        cmocka_unit_test(counts_nothing_for_others_when_there_are_none),
+        cmocka_unit_test(takes_a_lost_answer_for_no_refill),
         cmocka_unit_test(makes_progress_whatever_the_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
