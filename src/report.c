@@ -70,6 +70,7 @@ static bool take_run(void *context, const struct onramp_ledger_past *past)
     r->requests += end->requests;
     r->throttled += end->throttled;
     r->seconds += end->seconds;
+    r->others += end->others;
     if (end->has_least && (!r->has_least || end->least_remaining < r->least_remaining))
         r->least_remaining = end->least_remaining;
     r->has_least = r->has_least || end->has_least;

@@ -228,6 +228,7 @@ static void sum_up(struct onramp_run *r)
     s->has_limit = view.known;
     s->limit_burst = view.burst;
     s->limit_per_second = view.per_second;
+    s->others = onramp_pacer_others(r->engine.pacer);
     s->requests = view.sent;
     s->throttled = view.throttled;
     s->exit = onramp_after_exit(r, s->exit);
@@ -250,7 +251,8 @@ static enum onramp_status close_ledger(struct onramp_run *r)
                                      .seconds = s->seconds,
                                      .has_limit = s->has_limit && s->limit_per_second > 0,
                                      .limit_burst = s->limit_burst,
-                                     .limit_per_second = s->limit_per_second};
+                                     .limit_per_second = s->limit_per_second,
+                                     .others = s->others};
     memcpy(line.counts, s->counts, sizeof line.counts);
     enum onramp_status st = onramp_ledger_end(r->ledger, &line, r->err);
     return st == ONRAMP_OK ? onramp_ledger_sync(r->ledger, r->err) : st;

@@ -204,6 +204,7 @@ struct onramp_ledger_end {
     bool has_limit; /* what the answers taught about the bucket that creates draw from: plan --ledger goes by it */
     uint32_t limit_burst;
     double limit_per_second;
+    uint64_t others; /* tokens that others drew from that bucket meanwhile, at least; 0 where nothing is proven */
 };
 /* Syncs, writes the line, syncs again. */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger,

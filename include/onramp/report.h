@@ -50,6 +50,7 @@ struct onramp_report {
     uint64_t requests, throttled; /* of the runs that ended, like the next */
     bool has_least;
     uint32_t least_remaining; /* smallest x-ratelimit-remaining seen */
+    uint64_t others;          /* tokens that others drew from the bucket of creates during these runs, at least */
     double seconds;
 };
 

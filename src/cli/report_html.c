@@ -254,6 +254,8 @@ static void put_head(FILE *out, const struct onramp_report *r, const char *ledge
     fprintf(out, ". %" PRIu64 " requests, %" PRIu64 " throttled", r->requests, r->throttled);
     if (r->has_least)
         fprintf(out, ", at least %" PRIu32 " tokens left at any time", r->least_remaining);
+    if (r->others > 0)
+        fprintf(out, ", at least %" PRIu64 " taken by others", r->others);
     fprintf(out, "; %.1f s.</p>\n", r->seconds);
 }
 

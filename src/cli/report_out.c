@@ -105,6 +105,8 @@ static void put_figures(FILE *out, const struct onramp_report *r)
     fprintf(out, "  %-12s %8" PRIu64 ", %" PRIu64 " throttled", "requests", r->requests, r->throttled);
     if (r->has_least)
         fprintf(out, ", at least %" PRIu32 " tokens left at any time", r->least_remaining);
+    if (r->others > 0)
+        fprintf(out, ", at least %" PRIu64 " taken by others", r->others);
     fprintf(out, "\n  %-12s %8.1f s in %zu run%s", "time", r->seconds, r->run_count, r->run_count == 1 ? "" : "s");
     if (r->unended > 0)
         fprintf(out, "; %zu did not end by %s, and %s missing from these sums", r->unended,
@@ -129,6 +131,8 @@ static void put_run(FILE *out, const struct onramp_ledger_past *past)
     if (past->end.has_limit)
         fprintf(out, ", limit %" PRIu32 " at once, then about %.3g/s", past->end.limit_burst,
                 past->end.limit_per_second);
+    if (past->end.others > 0)
+        fprintf(out, ", at least %" PRIu64 " tokens taken by others", past->end.others);
     fputc('\n', out);
 }
 
@@ -192,11 +196,11 @@ static json_t *run_json(const struct onramp_ledger_past *past)
     if (!past->ended)
         return json_pack("{s:s, s:o, s:s, s:b}", "run", past->run.run, "at", time_json(past->run.at), "command",
                          command, "ended", 0);
-    return json_pack("{s:s, s:o, s:s, s:b, s:s, s:o, s:o, s:o*, s:o*, s:f}", "run", past->run.run, "at",
+    return json_pack("{s:s, s:o, s:s, s:b, s:s, s:o, s:o, s:o*, s:o*, s:o, s:f}", "run", past->run.run, "at",
                      time_json(past->run.at), "command", command, "ended", 1, "reason", end->reason, "requests",
                      number(end->requests), "throttled", number(end->throttled), "least_remaining",
-                     end->has_least ? number(end->least_remaining) : NULL, "limit", limit_json(end), "seconds",
-                     end->seconds);
+                     end->has_least ? number(end->least_remaining) : NULL, "limit", limit_json(end), "others",
+                     number(end->others), "seconds", end->seconds);
 }
 
 static json_t *times_json(const struct onramp_times *times)
@@ -267,6 +271,7 @@ static bool set_figures(json_t *object, const struct onramp_report *r)
            json_object_set_new(object, "throttled", number(r->throttled)) == 0 &&
            json_object_set_new(object, "least_remaining", r->has_least ? number(r->least_remaining) : json_null()) ==
                0 &&
+           json_object_set_new(object, "others", number(r->others)) == 0 &&
            json_object_set_new(object, "seconds", json_real(r->seconds)) == 0;
 }
 

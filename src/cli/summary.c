@@ -135,6 +135,8 @@ static void put_figures(FILE *out, const struct onramp_summary *summary)
     fprintf(out, "\n  %-12s %8" PRIu64 ", %" PRIu64 " throttled", "requests", summary->requests, summary->throttled);
     if (summary->has_least)
         fprintf(out, ", at least %" PRIu32 " tokens left at any time", summary->least_remaining);
+    if (summary->others > 0)
+        fprintf(out, ", at least %" PRIu64 " taken by others", summary->others);
     if (summary->has_limit)
         fprintf(out, "\n  %-12s %8" PRIu32 " at once, then about %.3g/s, as far as the answers tell", "limit",
                 summary->limit_burst, summary->limit_per_second);
@@ -185,6 +187,7 @@ enum onramp_status summary_json(FILE *out, const struct onramp_summary *summary,
     good = good && json_object_set_new(object, "requests", json_integer((json_int_t)summary->requests)) == 0 &&
            json_object_set_new(object, "throttled", json_integer((json_int_t)summary->throttled)) == 0 &&
            json_object_set(object, "least_remaining", least) == 0 && json_object_set(object, "limit", limit) == 0 &&
+           json_object_set_new(object, "others", json_integer((json_int_t)summary->others)) == 0 &&
            json_object_set_new(object, "seconds", json_real(summary->seconds)) == 0 &&
            json_object_set_new(object, "exit", json_integer(summary->exit)) == 0 && set_stages(object, summary);
     json_decref(limit);

@@ -18,8 +18,8 @@ struct summary_names {
 void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names);
 
 /*
- * One object and a line end: run, ledger, records, one member an outcome, requests, throttled, least_remaining, limit
- * {burst, per_second}, seconds, exit. null where not known.
+ * One object and a line end: run, ledger, records, one member an outcome, requests, throttled, least_remaining,
+ * limit {burst, per_second}, others, seconds, exit. null where not known.
  */
 ONRAMP_NODISCARD enum onramp_status summary_json(FILE *out, const struct onramp_summary *summary,
                                                  const char *ledger_path, struct onramp_error *err);

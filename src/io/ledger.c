@@ -477,6 +477,8 @@ enum onramp_status onramp_ledger_end(struct onramp_ledger *ledger, const struct 
         add_number(&body, "limit_burst", end->limit_burst);
         add(&body, "limit_per_second", json_real(end->limit_per_second));
     }
+    if (end->others > 0)
+        add_number(&body, "others", end->others);
     st = write_line(ledger, &body, err);
     return st == ONRAMP_OK ? onramp_ledger_sync(ledger, err) : st;
 }

@@ -396,7 +396,8 @@ static enum onramp_status apply_end(struct onramp_state *state, struct reading *
                                       .least_remaining = (uint32_t)optional_number(r, "least_remaining", UINT32_MAX),
                                       .seconds = optional_real(r, "seconds"),
                                       .limit_burst = (uint32_t)optional_number(r, "limit_burst", UINT32_MAX),
-                                      .limit_per_second = optional_real(r, "limit_per_second")};
+                                      .limit_per_second = optional_real(r, "limit_per_second"),
+                                      .others = optional_number(r, "others", INT64_MAX)};
     end->has_limit = end->limit_burst > 0 && end->limit_per_second > 0;
     (void)read_time(r, &end->at);
     for (int i = 0; i < ONRAMP_OUTCOMES; i++)

@@ -124,7 +124,7 @@ static void json_has_exactly_the_promised_members(void **state)
     (void)state;
     static const char *const names[] = {"run",     "ledger",    "records",         "created", "exists",   "rejected",
                                         "invalid", "duplicate", "failed",          "unknown", "requests", "throttled",
-                                        "limit",   "seconds",   "least_remaining", "exit"};
+                                        "limit",   "seconds",   "least_remaining", "others",  "exit"};
     start_tenant(50, 500, 0);
     write_users(5);
     assert_int_equal(RUN("upload", "users.json", "--json"), 0);

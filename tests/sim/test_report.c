@@ -122,7 +122,8 @@ static void settle(struct onramp_ledger *ledger, uint64_t record, enum onramp_ou
     assert_int_equal(onramp_ledger_outcome(ledger, &line, NULL), ONRAMP_OK);
 }
 
-static void end_with(struct onramp_ledger *ledger, uint64_t requests, uint64_t throttled, uint32_t least)
+static void end_with(struct onramp_ledger *ledger, uint64_t requests, uint64_t throttled, uint32_t least,
+                     uint64_t others)
 {
     struct onramp_ledger_end line = {.at = NOON + 1000,
                                      .reason = "finished",
@@ -130,6 +131,7 @@ static void end_with(struct onramp_ledger *ledger, uint64_t requests, uint64_t t
                                      .throttled = throttled,
                                      .has_least = true,
                                      .least_remaining = least,
+                                     .others = others,
                                      .seconds = 2.5};
     assert_int_equal(onramp_ledger_end(ledger, &line, NULL), ONRAMP_OK);
 }
@@ -231,10 +233,10 @@ static void sums_the_runs_that_ended_and_counts_the_others(void **state)
     (void)state;
     struct onramp_ledger *ledger = open_ledger();
     begin(ledger, "r1");
-    end_with(ledger, 10, 1, 7);
+    end_with(ledger, 10, 1, 7, 14);
     begin(ledger, "r2"); /* killed */
     begin(ledger, "r3");
-    end_with(ledger, 5, 0, 12);
+    end_with(ledger, 5, 0, 12, 3);
     struct onramp_report report;
     reports(&report, ledger);
     assert_int_equal(report.run_count, 3);
@@ -242,6 +244,7 @@ static void sums_the_runs_that_ended_and_counts_the_others(void **state)
     assert_int_equal(report.requests, 15);
     assert_int_equal(report.throttled, 1);
     assert_true(report.has_least && report.least_remaining == 7);
+    assert_int_equal(report.others, 17);
     assert_true(report.seconds == 5.0);
     onramp_report_clear(&report);
     onramp_ledger_close(ledger);

@@ -125,12 +125,48 @@ static void creates_everyone_on_every_plan(void **state)
                 w.creates_sent != 300 + summary.throttled || world_disagreements(&w, &records, ledger_path, NULL) > 0)
                 FAIL(seed, "%s: exit %d, created %llu of 300, tenant has %llu: %s\n", tier, summary.exit,
                      (unsigned long long)summary.counts[ONRAMP_CREATED], (unsigned long long)users(&w), summary.reason);
+            if (summary.others > 0)
+                FAIL(seed, "%s: %llu tokens went to nobody else\n", tier, (unsigned long long)summary.others);
             refused += summary.throttled;
             world_clear(&w);
         }
         if (refused > 0)
             fail_msg("%s: %llu refusals", tier, (unsigned long long)refused);
     }
+}
+
+/* What the tenant knows, the summary tells a good part of, and the ledger remembers it. */
+static void tells_what_others_took_and_never_more(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(20);
+    uint64_t took = 0, told = 0;
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, "essentials");
+        setup.tenant.rivals = 0.25;
+        start(&w, &records, &setup, 200);
+        struct onramp_summary summary = run_once(&w, &records, seed);
+        struct onramp_tenant_view view;
+        onramp_tenant_view(w.tenant, w.now, &view);
+        uint64_t theirs = view.rival_calls - view.rival_refused;
+        if (summary.exit != 0 || summary.others > theirs)
+            FAIL(seed, "exit %d, others took %llu tokens, not %llu or more\n", summary.exit, (unsigned long long)theirs,
+                 (unsigned long long)summary.others);
+        struct onramp_ledger *ledger = NULL;
+        struct onramp_report report;
+        assert_int_equal(onramp_ledger_open(&ledger, ledger_path, NULL, NULL), ONRAMP_OK);
+        assert_int_equal(onramp_report_make(&report, ledger, NULL), ONRAMP_OK);
+        assert_int_equal(report.others, summary.others);
+        onramp_report_clear(&report);
+        onramp_ledger_close(ledger);
+        took += theirs;
+        told += summary.others;
+        world_clear(&w);
+    }
+    if (told * 3 < took)
+        fail_msg("of %llu tokens that others took, %llu were told", (unsigned long long)took, (unsigned long long)told);
 }
 
 static void loses_and_doubles_nobody_on_a_bad_network(void **state)
@@ -515,6 +551,7 @@ int main(void)
         cmocka_unit_test(sends_a_rejected_record_again_only_when_the_file_was_edited),
         cmocka_unit_test(keeps_a_password_to_itself_that_the_tenant_repeats),
         cmocka_unit_test(lands_what_is_in_flight_when_interrupted),
+        cmocka_unit_test(tells_what_others_took_and_never_more),
         cmocka_unit_test(loses_and_doubles_nobody_on_a_bad_network),
         cmocka_unit_test(survives_death_between_any_two_deeds),
         cmocka_unit_test(heals_after_a_disk_that_fails_once),

@@ -91,7 +91,8 @@ static struct onramp_ledger_past runs[] = {
              .seconds = 2.5,
              .has_limit = true,
              .limit_burst = 50,
-             .limit_per_second = 16.5}}};
+             .limit_per_second = 16.5,
+             .others = 3}}};
 
 static struct onramp_report report(void)
 {
@@ -110,6 +111,7 @@ static struct onramp_report report(void)
                               .requests = 7,
                               .throttled = 1,
                               .has_least = true,
+                              .others = 3,
                               .seconds = 2.5};
     r.deeds[ONRAMP_DEED_INVITE][ONRAMP_DEED_DONE] = 3;
     return r;
@@ -142,13 +144,14 @@ static void tells_people_everything_on_one_page(void **state)
                         "  attempts            4 sends of creates, at most 2 of one record\n"
                         "  a create          200 ms in the median, 90% within 4000, 95% within 4000, 99% within 4000, "
                         "longest 4000\n"
-                        "  requests            7, 1 throttled, at least 0 tokens left at any time\n"
+                        "  requests            7, 1 throttled, at least 0 tokens left at any time, at least 3 taken by "
+                        "others\n"
                         "  time              2.5 s in 2 runs; 1 did not end by itself, and is missing from these sums\n"
                         "\n"
                         "Runs\n"
                         "  2026-01-31T12:00:00.000Z  upload: did not end by itself\n"
                         "  2026-01-31T12:00:05.000Z  invite: finished, 7 requests, 1 throttled, 2.5 s, limit 50 at "
-                        "once, then about 16.5/s\n");
+                        "once, then about 16.5/s, at least 3 tokens taken by others\n");
 }
 
 static void tells_programs_the_same(void **state)
@@ -161,18 +164,19 @@ static void tells_programs_the_same(void **state)
     json_t *object = json_loads(told(out), 0, NULL);
     assert_non_null(object);
     const char *reason;
-    int records, open, done, p50, max, most, least, status, first, ended;
+    int records, open, done, p50, max, most, least, others, status, first, ended, run_others;
     double per_second;
     assert_int_equal(json_unpack(object,
-                                 "{s:i, s:i, s:{s:{s:i}}, s:{s:i, s:i}, s:{s:i}, s:i, s:[{s:i, s:i}], s:[{s:b},"
-                                 " {s:s, s:{s:f}}]}",
+                                 "{s:i, s:i, s:{s:{s:i}}, s:{s:i, s:i}, s:{s:i}, s:i, s:i, s:[{s:i, s:i}], s:[{s:b},"
+                                 " {s:s, s:{s:f}, s:i}]}",
                                  "records", &records, "open", &open, "deeds", "invite", "done", &done, "ms", "p50",
-                                 &p50, "max", &max, "attempts", "most", &most, "least_remaining", &least, "causes",
-                                 "status", &status, "first_record", &first, "runs", "ended", &ended, "reason", &reason,
-                                 "limit", "per_second", &per_second),
+                                 &p50, "max", &max, "attempts", "most", &most, "least_remaining", &least, "others",
+                                 &others, "causes", "status", &status, "first_record", &first, "runs", "ended", &ended,
+                                 "reason", &reason, "limit", "per_second", &per_second, "others", &run_others),
                      0);
     assert_true(records == 3 && open == 1 && done == 3 && p50 == 200 && max == 4000 && most == 2 && least == 0);
     assert_true(status == 400 && first == 1 && !ended && per_second == 16.5);
+    assert_true(others == 3 && run_others == 3);
     assert_string_equal(reason, "finished");
     json_decref(object);
 }
@@ -240,6 +244,7 @@ static void gives_browsers_a_page_that_needs_nothing_else(void **state)
     assert_int_equal(occurrences(html, "</svg>"), 3);
     assert_non_null(strstr(html, "400 say ?[2J<td>do that"));
     assert_non_null(strstr(html, "did not end by itself"));
+    assert_non_null(strstr(html, "at least 0 tokens left at any time, at least 3 taken by others; 2.5 s."));
     assert_null(strstr(html, "a@x.example")); /* nobody is named */
     assert_null(strstr(html, "nan"));
 }
@@ -273,6 +278,7 @@ static void a_page_without_creates_has_no_empty_charts(void **state)
     const char *html = page(&r, "l.ndjson");
     assert_needs_nothing_else(html);
     assert_int_equal(occurrences(html, "<svg"), 1);
+    assert_null(strstr(html, "others"));
     assert_null(strstr(html, "nan"));
 }
 

@@ -60,6 +60,16 @@ static void says_what_there_is_and_leaves_out_what_is_not(void **state)
                         "Every record is there.\n");
 }
 
+static void tells_what_others_took_if_anything_is_proven(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.requests = 302, .has_least = true, .least_remaining = 10, .others = 14};
+    struct summary_names names = {.input = "users.json", .ledger = "l.ndjson"};
+    assert_non_null(strstr(told(&s, &names),
+                           "302, 0 throttled, at least 10 tokens left at any time, at least 14 taken by "
+                           "others\n"));
+}
+
 static void tells_how_many_were_proven_by_asking(void **state)
 {
     (void)state;
@@ -157,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(says_what_there_is_and_leaves_out_what_is_not, clear),
+        cmocka_unit_test_teardown(tells_what_others_took_if_anything_is_proven, clear),
         cmocka_unit_test_teardown(tells_how_many_were_proven_by_asking, clear),
         cmocka_unit_test_teardown(advises_by_exit_code, clear),
         cmocka_unit_test_teardown(tells_of_what_followed_and_whose_fault_it_was, clear),

@@ -25,7 +25,8 @@ static const struct onramp_ledger_end whole = {.at = NOON + 1000,
                                                .seconds = 1.5,
                                                .has_limit = true,
                                                .limit_burst = 50,
-                                               .limit_per_second = 16.25};
+                                               .limit_per_second = 16.25,
+                                               .others = 14};
 
 static void assert_whole(const struct onramp_ledger_past *past)
 {
@@ -41,6 +42,7 @@ static void assert_whole(const struct onramp_ledger_past *past)
     assert_true(past->end.has_least && past->end.least_remaining == 10);
     assert_true(past->end.has_limit && past->end.limit_burst == 50);
     assert_true(past->end.limit_per_second == 16.25 && past->end.seconds == 1.5);
+    assert_int_equal(past->end.others, 14);
 }
 
 static void tells_each_run_and_how_it_ended(void **state)
@@ -63,6 +65,7 @@ static void tells_each_run_and_how_it_ended(void **state)
         assert_false(told.pasts[1].ended);
         assert_null(told.pasts[1].run.command);
         assert_true(told.pasts[2].ended && !told.pasts[2].end.has_limit && !told.pasts[2].end.has_least);
+        assert_int_equal(told.pasts[2].end.others, 0); /* its line says nothing of them, like those of older ledgers */
         onramp_ledger_close(ledger);
         ledger = open_ledger(); /* the same once it is read again */
     }
