@@ -239,6 +239,8 @@ struct cure {
 /* The first that fits. */
 static const struct cure cures[] = {
     {IS(ONRAMP_INVALID), 0, "is not an address like", "correct the addresses, then upload the file again"},
+    {IS(ONRAMP_INVALID), 0, "did you mean '", "give the property the name that is meant, then upload the file again"},
+    {IS(ONRAMP_INVALID), 0, "hold that array alone", "write the array of users alone into the file, then upload it"},
     {IS(ONRAMP_INVALID), 0, "unknown property",
      "move the property into user_metadata or app_metadata, or take it out, then upload the file again"},
     {IS(ONRAMP_INVALID), 0, "bulk import job",

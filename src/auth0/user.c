@@ -234,7 +234,8 @@ static enum onramp_status check_phone(struct parse *p, const struct property *pr
     size_t digits = phone[0] == '+' ? strspn(phone + 1, "0123456789") : 0;
     char subject[SUBJECT_MAX];
     if (digits < 1 || digits > 15 || phone[1 + digits] != '\0')
-        return onramp_fail(p->err, ONRAMP_EINPUT, "%s '%s' must be '+' and 1 to 15 digits, without spaces: +4930123456",
+        return onramp_fail(p->err, ONRAMP_EINPUT,
+                           "%s '%s' must be '+', country code and number, at most fifteen digits without spaces",
                            property->name, quoted(subject, phone));
     return ONRAMP_OK;
 }
@@ -333,11 +334,15 @@ static enum onramp_status check_nothing(struct parse *p, const struct property *
 
 /* ---- names that Auth0 does not know ---- */
 
-static enum onramp_status refuse_unknown(struct parse *p, const char *key)
+static enum onramp_status refuse_unknown(struct parse *p, const char *key, const json_t *value)
 {
     char subject[SUBJECT_MAX];
     p->problem = ONRAMP_PROBLEM_UNKNOWN;
     quoted(subject, key);
+    if (json_is_object(json_array_get(value, 0))) /* what an API answers with is often {"users": [...], ...} */
+        return onramp_fail(p->err, ONRAMP_EINPUT,
+                           "unknown property '%s': if these are the users, the file must hold that array alone",
+                           subject);
     const char *known[COUNT(properties) + 1] = {0};
     for (size_t i = 0; i < COUNT(properties); i++)
         known[i] = properties[i].name;
@@ -445,7 +450,7 @@ static enum onramp_status admit(struct parse *p, const char *key, json_t *value)
                                 : onramp_fail(p->err, ONRAMP_EINPUT,
                                               "'password' is not taken from a file: remove it; each user gets a fresh "
                                               "one, and a link or mail to set another with 'onramp invite'");
-    return refuse_unknown(p, key);
+    return refuse_unknown(p, key, value);
 }
 
 /* To the first problem, or to the last where each is told. */

@@ -145,10 +145,11 @@ static enum onramp_status write_json(const struct onramp_check *check, const cha
         written++;
     json_t *object = NULL;
     if (written == check->count)
-        object = json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:O, s:i}", "file", file, "records",
-                           (json_int_t)check->records, "sendable", (json_int_t)check->sendable, "invalid",
-                           (json_int_t)check->invalid, "duplicate", (json_int_t)check->duplicate, "mails",
-                           (json_int_t)check->mails, "findings", findings, "exit", check->exit);
+        object =
+            json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:O, s:i}", "file", file != NULL ? print_name(file) : json_null(),
+                      "records", (json_int_t)check->records, "sendable", (json_int_t)check->sendable, "invalid",
+                      (json_int_t)check->invalid, "duplicate", (json_int_t)check->duplicate, "mails",
+                      (json_int_t)check->mails, "findings", findings, "exit", check->exit);
     json_decref(findings);
     return print_json(stdout, object, "findings", err);
 }

@@ -6,9 +6,11 @@
 #include "passphrase.h"
 #include "rows.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TROUBLES_SHOWN 10
 
@@ -163,6 +165,9 @@ static bool visit(void *context, const struct onramp_unsealed_line *line)
 static enum onramp_status load_key(struct onramp_seal_key **out, const struct open_values *values,
                                    struct onramp_error *err)
 {
+    if (access(values->key, F_OK) != 0 && errno == ENOENT)
+        return onramp_fail(err, ONRAMP_EUSAGE,
+                           "there is no key file '%s': give --key, the one that 'onramp keygen' made", values->key);
     bool locked;
     struct onramp_secret *passphrase = NULL;
     enum onramp_status st = onramp_seal_key_load(out, values->key, NULL, &locked, err);

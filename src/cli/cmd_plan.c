@@ -104,7 +104,7 @@ static enum onramp_status take_seen(struct onramp_plan_settings *plan, const cha
 
 static enum onramp_status no_memory(struct onramp_error *err)
 {
-    return onramp_fail(err, ONRAMP_ENOMEM, "cannot write the plan as JSON");
+    return onramp_fail(err, ONRAMP_ENOMEM, "cannot write the plan as JSON: out of memory");
 }
 
 static bool append(json_t *head, const struct plan_case *of, const struct onramp_plan *plan)

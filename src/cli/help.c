@@ -94,7 +94,7 @@ void help_command(FILE *out, const struct command *command)
         if ((s->commands & command->bit) == 0)
             continue;
         if (s->operand)
-            fprintf(out, " %s", s->argument);
+            fprintf(out, (s->optional & command->bit) != 0 ? " [%s]" : " %s", s->argument);
         has_variables = has_variables || help_is_variable(s);
     }
     fprintf(out, "\n\n%s\n\n", command->about);

@@ -54,6 +54,20 @@ static int unknown_command(const char *name)
     return EXIT_USAGE;
 }
 
+/* Where a command is expected: one of the two that need none, misspelt, or a command's own. */
+static int unknown_flag(const char *flag)
+{
+    struct suggestion best;
+    struct onramp_error err = {.text = "the command comes first, then its flags; 'onramp --help' lists the commands"};
+    suggestion_begin(&best, flag);
+    suggestion_offer(&best, "--version");
+    suggestion_offer(&best, "--help");
+    if (best.word != NULL)
+        (void)onramp_fail(&err, ONRAMP_EUSAGE, "there is no flag '%s'; did you mean '%s'?", flag, best.word);
+    console_error(err.text);
+    return EXIT_USAGE;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     struct onramp_error err = {0};
@@ -127,10 +141,8 @@ static int dispatch(int argc, char **argv)
     if (strcmp(word, "help") == 0)
         return help(argc - 2, argv + 2);
     const struct command *command = command_find(word);
-    if (command == NULL && word[0] == '-') {
-        console_error("the command comes first, then its flags; 'onramp --help' lists the commands");
-        return EXIT_USAGE;
-    }
+    if (command == NULL && word[0] == '-')
+        return unknown_flag(word);
     if (command == NULL)
         return unknown_command(word);
     return run(command, argc - 1, argv + 1);

@@ -114,7 +114,8 @@ static void synopsis(FILE *out, const struct command *command)
     fprintf(out, ".Nm onramp Cm %s\n.Op Ar flags\n", command->name);
     for (size_t row = 0; row < command->table->count; row++)
         if (is_of(&command->table->rows[row], command) && command->table->rows[row].operand)
-            fprintf(out, ".Ar %s\n", command->table->rows[row].argument);
+            fprintf(out, "%s %s\n", (command->table->rows[row].optional & command->bit) != 0 ? ".Op Ar" : ".Ar",
+                    command->table->rows[row].argument);
 }
 
 static void flag(FILE *out, const struct setting *s, bool reads_env)

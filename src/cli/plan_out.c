@@ -176,9 +176,9 @@ static json_t *number(uint64_t value)
 json_t *plan_json_head(const struct plan_about *about, const struct onramp_plan *plan)
 {
     const struct onramp_summary *s = &plan->summary;
-    json_t *head = json_pack("{s:s, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:[]}", "file", about->file, "records",
-                             number(s->records), "to_send", number(to_send(s)), "mails", number(plan->mails), "assumed",
-                             "latency_median_ms", (json_int_t)(about->latency_median / ONRAMP_MILLISECOND),
+    json_t *head = json_pack("{s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:[]}", "file", print_name(about->file),
+                             "records", number(s->records), "to_send", number(to_send(s)), "mails", number(plan->mails),
+                             "assumed", "latency_median_ms", (json_int_t)(about->latency_median / ONRAMP_MILLISECOND),
                              "latency_min_ms", (json_int_t)(about->latency_min / ONRAMP_MILLISECOND), "round_trip_ms",
                              (json_int_t)(about->round_trip / ONRAMP_MILLISECOND), "plans");
     bool good = head != NULL;

@@ -12,6 +12,10 @@
 /* Words from outside, a tenant's or a file's: no line ends, no cursor movements. */
 void print_clean(FILE *out, const char *text);
 
+/* A name from outside as a JSON string: a file's may be of bytes that are no UTF-8; these become U+FFFD. NULL: no
+ * memory. */
+json_t *print_name(const char *name);
+
 /*
  * An object as one line; it is taken. ONRAMP_ENOMEM, also if it is NULL: "cannot write the plan as JSON" where `what`
  * is "plan".

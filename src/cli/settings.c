@@ -79,6 +79,7 @@ static const struct setting rows[] = {
      .variables = {"BULK_USER_FILE"},
      .help = "the users: JSON array, NDJSON or CSV, plain or gzipped; '-' for standard input",
      .commands = UPLOAD | CHECK | PLAN,
+     .optional = CHECK,
      AT(file)},
 
     {ROW_LEDGER, .commands = STAGES, AT(ledger)},

@@ -37,9 +37,10 @@ struct setting_share {
 };
 
 struct setting {
-    const char *flag; /* long flag without its dashes, or NULL */
-    char letter;      /* short flag, or 0 */
-    bool operand;     /* given as an argument without a flag, in the order of the rows */
+    const char *flag;  /* long flag without its dashes, or NULL */
+    char letter;       /* short flag, or 0 */
+    bool operand;      /* given as an argument without a flag, in the order of the rows */
+    unsigned optional; /* which commands do without the operand: bits of enum command_bit */
     enum setting_kind kind;
     const char *argument; /* placeholder in the help: "N/s", "FILE" */
     const char *variables[SETTING_VARIABLES];

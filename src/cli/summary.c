@@ -178,8 +178,9 @@ enum onramp_status summary_json(FILE *out, const struct onramp_summary *summary,
                                                    "per_second", summary->limit_per_second)
                                        : json_null();
     json_t *least = summary->has_least ? json_integer((json_int_t)summary->least_remaining) : json_null();
-    json_t *object = json_pack("{s:s, s:s?, s:I}", "run", summary->run, "ledger", ledger_path, "records",
-                               (json_int_t)summary->records);
+    json_t *object =
+        json_pack("{s:s, s:o, s:I}", "run", summary->run, "ledger",
+                  ledger_path != NULL ? print_name(ledger_path) : json_null(), "records", (json_int_t)summary->records);
     bool good = object != NULL;
     for (int i = 0; i < ONRAMP_OUTCOMES && good; i++)
         good = json_object_set_new(object, onramp_outcome_name((enum onramp_outcome)i),

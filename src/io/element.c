@@ -76,6 +76,19 @@ static bool stands_outside_strings(unsigned char byte)
            (byte >= 'A' && byte <= 'Z');
 }
 
+/* What editors and web pages make of a plain quote or a plain space. */
+static const char *remedy_of(const struct onramp_cursor *in)
+{
+    const unsigned char *at = in->piece;
+    if (*at == '\'')
+        return "; strings stand in double quotes";
+    if (in->piece_size >= 3 && at[0] == 0xe2 && at[1] == 0x80 && at[2] >= 0x98 && at[2] <= 0x9f)
+        return "; strings stand in plain double quotes, not in typographic ones";
+    if (in->piece_size >= 2 && at[0] == 0xc2 && at[1] == 0xa0)
+        return "; it is a no-break space, where a plain one must be";
+    return "";
+}
+
 /* Mistakes that show by two neighbours, at the second of them. */
 static enum onramp_status check_neighbours(const struct framing *f, unsigned char byte, struct onramp_error *err)
 {
@@ -86,6 +99,8 @@ static enum onramp_status check_neighbours(const struct framing *f, unsigned cha
         return onramp_cursor_fail(f->in, f->in->at, err, "a value is missing before '%c'", byte);
     if (byte == ',' && (f->before == ',' || f->before == ':' || f->before == '{' || f->before == '['))
         return onramp_cursor_fail(f->in, f->in->at, err, "a value is missing before ','");
+    if (byte == '{' && f->before == '"') /* the last line of the object before, and no '}' behind it */
+        return onramp_cursor_fail(f->in, f->in->at, err, "'}', ',' or ':' is missing before '{'");
     if ((opens || byte == '"') && ends_value(f->before))
         return onramp_cursor_fail(f->in, f->in->at, err, "%s is missing before '%c'",
                                   f->before == '"' ? "',' or ':'"
@@ -94,7 +109,7 @@ static enum onramp_status check_neighbours(const struct framing *f, unsigned cha
                                   byte);
     if (!stands_outside_strings(byte))
         return onramp_cursor_fail(f->in, f->in->at, err, "%s is not JSON here%s", onramp_show_byte(byte).text,
-                                  byte == '\'' ? "; strings stand in double quotes" : "");
+                                  remedy_of(f->in));
     return ONRAMP_OK;
 }
 
@@ -195,7 +210,10 @@ static enum onramp_status explain(const struct onramp_element *e, const struct o
     case json_error_out_of_memory:
         return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
     default:
-        return onramp_cursor_fail(cursor, at, err, "%.*s", words, problem->text);
+        return onramp_cursor_fail(cursor, at, err, "%.*s%s", words, problem->text,
+                                  strncmp(problem->text, "invalid token", 13) == 0
+                                      ? ": a value is a number, true, false, null, or text in double quotes"
+                                      : "");
     }
 }
 

@@ -156,7 +156,7 @@ static enum onramp_status not_a_ledger(const struct replay *replay)
 {
     return onramp_fail(replay->err, ONRAMP_ECORRUPT,
                        "'%s' is not an onramp ledger: its first line is no run line. Nothing was changed; name the "
-                       "ledger with --ledger",
+                       "ledger (upload: --ledger)",
                        replay->path);
 }
 

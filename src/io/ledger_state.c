@@ -466,22 +466,24 @@ enum onramp_status onramp_state_match(const struct onramp_state *state, const ch
         return ONRAMP_OK;
     const struct onramp_ledger_run *last = &state->runs[state->run_count - 1].past.run;
     if (!same_domain(last->domain, run->domain))
-        return onramp_fail(err, ONRAMP_EMISMATCH,
-                           "ledger '%s' is of tenant '%s', not '%s': name another with --ledger, or set the domain",
-                           path, last->domain, run->domain);
-    if (strcmp(last->connection, run->connection) != 0)
         return onramp_fail(
             err, ONRAMP_EMISMATCH,
-            "ledger '%s' is of connection '%s', not '%s': name another with --ledger, or set the connection", path,
-            last->connection, run->connection);
+            "ledger '%s' is of tenant '%s', not '%s': name another ledger (upload: --ledger), or set the domain", path,
+            last->domain, run->domain);
+    if (strcmp(last->connection, run->connection) != 0)
+        return onramp_fail(err, ONRAMP_EMISMATCH,
+                           "ledger '%s' is of connection '%s', not '%s': name another ledger (upload: --ledger), or "
+                           "set the connection",
+                           path, last->connection, run->connection);
 
     bool same = false;
     for (size_t i = state->run_count; i > 0 && !same; i--) /* the latest is the likeliest */
         same = same_file(&state->runs[i - 1].past.run, run);
     if (!same)
-        return onramp_fail(err, ONRAMP_EMISMATCH,
-                           "ledger '%s' is of file '%s', not '%s': name another with --ledger, or give that file", path,
-                           last->input_path, run->input_path);
+        return onramp_fail(
+            err, ONRAMP_EMISMATCH,
+            "ledger '%s' is of file '%s', not '%s': name another ledger (upload: --ledger), or give that file", path,
+            last->input_path, run->input_path);
     return ONRAMP_OK;
 }
 

@@ -66,6 +66,8 @@ says err 'no password of this user'
 open 0
 says err 'without --ledger nobody can tell which of these users were created'
 
+onramp 2 open users.json.sealed.ndjson --key nowhere.key
+says err "there is no key file 'nowhere.key'"
 onramp 2 open users.json.sealed.ndjson --key users.json
 says err "'users.json' is no key file"
 onramp 3 open users.json --key plain.key

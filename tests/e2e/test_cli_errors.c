@@ -42,6 +42,7 @@ struct trouble {
 /* Settings and arguments: nothing is sent, exit 2. */
 static const struct trouble of_usage[] = {
     {"no command", .arguments = {"--nothing"}, .exit = 2, .words = "the command comes first"},
+    {"flag misspelt", .arguments = {"--versoin"}, .exit = 2, .words = "did you mean '--version'?"},
     {"unknown command", .arguments = {"uplaod"}, .exit = 2,
      .words = "there is no command 'uplaod'; did you mean 'upload'?"},
     {"help on nothing", .arguments = {"help", "xyzzy"}, .exit = 2, .words = "there is no command 'xyzzy'"},

@@ -21,8 +21,8 @@ static void takes_values_out_of_messages(void **state)
                 "unknown property '…': Auth0 takes it only inside 'user_metadata' or 'app_metadata'");
     assert_text("'email' is not an address like name@example.com: 'x y' has a space",
                 "'email' is not an address like name@example.com: '…' has a space");
-    assert_text("phone_number '0171 5' must be '+' and 1 to 15 digits",
-                "phone_number '…' must be '+' and N to N digits");
+    assert_text("phone_number '0171 5' must be '+', country code and 1 to 15 digits",
+                "phone_number '…' must be '+', country code and N to N digits");
     assert_text("username 'o'neil' has a character", "username '…' has a character");
     assert_text("same email as record 17", "same email as record N");
     assert_text("an empty '' too", "an empty '…' too");

@@ -216,6 +216,13 @@ static void names_unknown_properties_and_guesses_what_was_meant(void **state)
     }
 }
 
+static void says_so_where_the_users_are_wrapped(void **state)
+{
+    (void)state;
+    expect_refusal("{\"users\":[{\"email\":\"a@b.org\"}],\"total\":1}", "the file must hold that array alone");
+    expect_refusal("{\"emails\":[\"a@b.org\"]}", "did you mean 'email'");
+}
+
 static void knows_an_address_when_it_sees_one(void **state)
 {
     (void)state;
@@ -327,10 +334,10 @@ static void refuses_usernames_and_numbers_that_auth0_refuses(void **state)
     expect_refusal("{\"username\":\"j\xc3\xbcrgen\"}", "has a character");
     expect_fine("{\"phone_number\":\"+1\"}");
     expect_fine("{\"phone_number\":\"+123456789012345\"}");
-    expect_refusal("{\"phone_number\":\"+1234567890123456\"}", "'+' and 1 to 15 digits");
-    expect_refusal("{\"phone_number\":\"0301234\"}", "'+' and 1 to 15 digits");
-    expect_refusal("{\"phone_number\":\"+49 30 1\"}", "'+' and 1 to 15 digits");
-    expect_refusal("{\"phone_number\":\"+\"}", "'+' and 1 to 15 digits");
+    expect_refusal("{\"phone_number\":\"+1234567890123456\"}", "'+', country code and number, at most fifteen digits");
+    expect_refusal("{\"phone_number\":\"0301234\"}", "'+', country code and number, at most fifteen digits");
+    expect_refusal("{\"phone_number\":\"+49 30 1\"}", "'+', country code and number, at most fifteen digits");
+    expect_refusal("{\"phone_number\":\"+\"}", "'+', country code and number, at most fifteen digits");
 }
 
 static void wants_pictures_to_be_web_addresses(void **state)
@@ -615,6 +622,7 @@ int main(void)
         cmocka_unit_test(takes_no_password_from_a_file_and_does_not_repeat_it),
         cmocka_unit_test(wants_the_connection_of_the_run),
         cmocka_unit_test(names_unknown_properties_and_guesses_what_was_meant),
+        cmocka_unit_test(says_so_where_the_users_are_wrapped),
         cmocka_unit_test(knows_an_address_when_it_sees_one),
         cmocka_unit_test(counts_lengths_as_auth0_does),
         cmocka_unit_test(holds_whole_addresses_to_254_characters),

@@ -251,11 +251,16 @@ static const struct {
     {"[{\"a\":\"x\ty\"}]", ", line 1, column 9: byte 0x09 in a string; write it as \\u0009"},
     {"[{'a':1}]", ", line 1, column 3: ''' is not JSON here; strings stand in double quotes"},
     {"[{ // x\n}]", ", line 1, column 4: '/' is not JSON here"},
-    {"[{\"a\":\xe2\x80\x9cx\xe2\x80\x9d}]", ", line 1, column 7: byte 0xe2 is not JSON here"},
+    {"[{\"a\":\xe2\x80\x9cx\xe2\x80\x9d}]", ", line 1, column 7: byte 0xe2 is not JSON here; strings "
+                                            "stand in plain double quotes, not in typographic ones"},
+    {"[{\"a\":\xc2\xa0"
+     "1}]",
+     ", line 1, column 7: byte 0xc2 is not JSON here; it is a no-break space"},
+    {"{\"a\":\"b\"\n{\"c\":1}", ", line 2, column 1: '}', ',' or ':' is missing before '{'"},
     {"[{\"a\" 1}]", ", line 1, column 7: ':' expected"},
     {"[{1:2}]", ", line 1, column 3: string or '}' expected"},
     {"[{\"a\":1:2}]", ", line 1, column 8: '}' expected"},
-    {"[{\"a\":True}]", ", line 1, column 7: invalid token"},
+    {"[{\"a\":True}]", ", line 1, column 7: invalid token: a value is a number, true, false, null, or text in"},
     {"[{\"a\":NaN}]", ", line 1, column 7: invalid token"},
     {"[{\"a\":01}]", ", line 1, column 7: invalid token"},
     {"[{\"a\":+1}]", ", line 1, column 7: invalid token"},
