@@ -4,7 +4,7 @@
  * Whom the ledger does not prove to be of its own making is never touched. A delete may be repeated, since it succeeds
  * also for a user that is gone; so what an interrupted run left open is asked about and deleted by the next.
  */
-#include "stage.h"
+#include "presence.h"
 
 #include <stddef.h>
 
@@ -40,27 +40,18 @@ static enum onramp_status request(struct onramp_stage *stage, struct onramp_erra
                                   struct onramp_request *out)
 {
     bool asks = errand->step == ASKS;
-    if (!onramp_stage_user_path(path, room, errand->who[0], asks ? FIELDS : ""))
-        return onramp_fail(stage->err, ONRAMP_EIO, "the user_id of record %llu is too long to ask for",
-                           (unsigned long long)errand->who[0]->record);
     out->method = asks ? "GET" : "DELETE";
-    return ONRAMP_OK;
+    return onramp_presence_path(stage, errand, asks ? FIELDS : "", path, room);
 }
 
 static void asked(struct onramp_stage *stage, uint32_t id, const struct onramp_answer *answer,
                   const struct onramp_reply *reply)
 {
     struct onramp_found user;
-    size_t count;
     const struct onramp_undo_settings *settings = settings_of(stage);
-    if (reply->meaning == ONRAMP_REPLY_NOT_FOUND)
-        onramp_stage_finish(stage, id, ONRAMP_RESULT_MISSING, reply, NULL);
-    else if (onramp_reply_found(answer->body, stage->setup->target->connection, &user, 1, &count, NULL) != ONRAMP_OK ||
-             count != 1)
-        onramp_stage_doubt(stage, id, reply); /* an answer that is none */
-    else if (!user.in_connection)
-        onramp_stage_finish(stage, id, ONRAMP_RESULT_MOVED, reply, "it has no identity in the connection");
-    else if (user.used && !settings->even_if_used)
+    if (!onramp_presence(stage, id, answer, reply, &user))
+        return;
+    if (user.used && !settings->even_if_used)
         onramp_stage_finish(stage, id, ONRAMP_RESULT_KEPT, reply, "has logged in");
     else if (!settings->deletes)
         onramp_stage_finish(stage, id, ONRAMP_RESULT_DONE, reply, NULL);

@@ -1,7 +1,7 @@
 /*
  * verify.c - is everybody there? Asks by id, which is exact and immediately consistent.
  */
-#include "stage.h"
+#include "presence.h"
 
 #include <stddef.h>
 
@@ -23,26 +23,15 @@ static enum onramp_group group(const struct onramp_errand *errand)
 static enum onramp_status request(struct onramp_stage *stage, struct onramp_errand *errand, char *path, size_t room,
                                   struct onramp_request *out)
 {
-    if (!onramp_stage_user_path(path, room, errand->who[0], FIELDS))
-        return onramp_fail(stage->err, ONRAMP_EIO, "the user_id of record %llu is too long to ask for",
-                           (unsigned long long)errand->who[0]->record);
     out->method = "GET";
-    return ONRAMP_OK;
+    return onramp_presence_path(stage, errand, FIELDS, path, room);
 }
 
 static void answered(struct onramp_stage *stage, uint32_t id, const struct onramp_answer *answer,
                      const struct onramp_reply *reply)
 {
     struct onramp_found user;
-    size_t count;
-    if (reply->meaning == ONRAMP_REPLY_NOT_FOUND)
-        onramp_stage_finish(stage, id, ONRAMP_RESULT_MISSING, reply, NULL);
-    else if (onramp_reply_found(answer->body, stage->setup->target->connection, &user, 1, &count, NULL) != ONRAMP_OK ||
-             count != 1)
-        onramp_stage_doubt(stage, id, reply); /* an answer that is none */
-    else if (!user.in_connection)
-        onramp_stage_finish(stage, id, ONRAMP_RESULT_MOVED, reply, "it has no identity in the connection");
-    else
+    if (onramp_presence(stage, id, answer, reply, &user))
         onramp_stage_finish(stage, id, ONRAMP_RESULT_DONE, reply, NULL);
 }
 
