@@ -1,14 +1,23 @@
 /*
  * after.c - stages in an upload's own run.
  *
- * Roles and organization first: who follows a link finds them in place. The stages go on with the upload's session and
- * with what its pacer has learned; mails are of another API, and have a pacer of their own.
+ * Each is a lane beside the creates, and behind them: whoever is created goes through the stages in their order. Roles
+ * and organization first: who follows a link finds them in place. Session and pacer are the upload's; mails are of
+ * another API, and have a pacer of their own.
  */
 #include "after.h"
 
 #include "stage.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+struct onramp_following {
+    struct onramp_stage stages[3];
+    size_t count;
+    struct onramp_stage_setup setup, mail_setup;
+    struct onramp_target mail_target;
+};
 
 static const struct onramp_after *after_of(const struct onramp_run *r)
 {
@@ -51,61 +60,89 @@ enum onramp_status onramp_after_check(struct onramp_run *r)
     return count > 0 ? onramp_session_authorize(&r->engine.session, needed, r->err) : ONRAMP_OK;
 }
 
-/* The run's own stop, if a stage with an engine of its own was stopped. */
-static void heed(struct onramp_run *r, const struct onramp_stage *stage, enum onramp_status status)
+static void add_stage(struct onramp_following *f, struct onramp_stage stage)
 {
-    if (stage->stopped != ONRAMP_STOP_NOT)
-        onramp_engine_stop(&r->engine, stage->stopped, status, stage->summary->reason);
-    else if (status != ONRAMP_OK)
-        onramp_engine_fail(&r->engine,
-                           status == ONRAMP_EAUTH  ? ONRAMP_STOP_UNAUTHORIZED
-                           : status == ONRAMP_ENET ? ONRAMP_STOP_GAVE_UP
-                                                   : ONRAMP_STOP_DISK,
-                           status);
+    stage.setup = &f->setup;
+    f->stages[f->count++] = stage;
 }
 
-static void follow(struct onramp_run *r, struct onramp_stage *stage, bool shares)
-{
-    struct onramp_stage_setup setup = {.target = stage->setup != NULL ? stage->setup->target : &r->settings->target,
-                                       .transport = r->engine.transport,
-                                       .ledger = r->ledger,
-                                       .observer = r->engine.observer,
-                                       .found = after_of(r)->found,
-                                       .found_context = after_of(r)->found_context};
-    enum onramp_deed deed = stage->kind->deed;
-    stage->setup = &setup;
-    stage->follows = true;
-    r->summary->ran[deed] = true;
-    enum onramp_status st = onramp_stage_run(stage, shares ? &r->engine : NULL, &r->summary->after[deed], r->err);
-    heed(r, stage, st);
-}
-
-static bool goes_on(const struct onramp_run *r)
-{
-    return r->engine.stop == ONRAMP_STOP_NOT && r->ledger != NULL;
-}
-
-void onramp_after_run(struct onramp_run *r)
+static void choose_stages(struct onramp_run *r, struct onramp_following *f)
 {
     const struct onramp_after *after = after_of(r);
-    if (goes_on(r) && after->role_count > 0) {
-        struct onramp_stage stage = {
-            .kind = &onramp_stage_roles, .subjects = after->roles, .subject_count = after->role_count};
-        follow(r, &stage, true);
+    f->setup = (struct onramp_stage_setup){.target = &r->settings->target,
+                                           .transport = r->engine.transport,
+                                           .ledger = r->ledger,
+                                           .observer = r->engine.observer,
+                                           .found = after->found,
+                                           .found_context = after->found_context};
+    if (after->role_count > 0)
+        add_stage(f, (struct onramp_stage){.kind = &onramp_stage_roles,
+                                           .subjects = after->roles,
+                                           .subject_count = after->role_count});
+    if (after->organization != NULL)
+        add_stage(f, (struct onramp_stage){.kind = &onramp_stage_members,
+                                           .subjects = &after->organization,
+                                           .subject_count = 1});
+    if (after->invite == NULL)
+        return;
+    struct onramp_stage invite;
+    onramp_stage_invite(&invite, after->invite, &r->settings->target, &f->mail_target);
+    add_stage(f, invite);
+    f->mail_setup = f->setup;
+    f->mail_setup.target = &f->mail_target;
+    f->stages[f->count - 1].setup = &f->mail_setup;
+}
+
+enum onramp_status onramp_after_open(struct onramp_run *r)
+{
+    enum onramp_status st = ONRAMP_OK;
+    struct onramp_following *f = r->following = calloc(1, sizeof *f);
+    if (f == NULL)
+        return onramp_fail(r->err, ONRAMP_ENOMEM, "out of memory");
+    choose_stages(r, f);
+    for (size_t i = 0; i < f->count && st == ONRAMP_OK; i++) {
+        struct onramp_stage *stage = &f->stages[i];
+        bool mails = stage->kind->scopes == NULL;
+        enum onramp_deed deed = stage->kind->deed;
+        stage->next = i + 1 < f->count ? stage + 1 : NULL;
+        r->summary->ran[deed] = true;
+        st = onramp_stage_open(stage, &r->engine, mails ? &f->mail_target.pacing : NULL, &r->summary->after[deed],
+                               r->err);
     }
-    if (goes_on(r) && after->organization != NULL) {
-        const char *const subjects[] = {after->organization};
-        struct onramp_stage stage = {.kind = &onramp_stage_members, .subjects = subjects, .subject_count = 1};
-        follow(r, &stage, true);
-    }
-    if (goes_on(r) && after->invite != NULL) {
-        struct onramp_target target;
-        struct onramp_stage_setup setup = {.target = &target};
-        struct onramp_stage stage;
-        onramp_stage_invite(&stage, after->invite, &r->settings->target, &target);
-        stage.setup = &setup;
-        follow(r, &stage, !after->invite->by_mail);
-    }
+    if (st == ONRAMP_OK && f->count > 0)
+        onramp_stage_admit_all(&f->stages[0]);
+    return st != ONRAMP_OK ? st : r->lane->status; /* there may have been no memory for all */
+}
+
+bool onramp_after_waits(const struct onramp_run *r)
+{
+    bool waits = false;
+    for (size_t i = 0; i < r->following->count; i++)
+        waits = waits || r->following->stages[i].todo_count > 0;
+    return waits;
+}
+
+void onramp_after_created(struct onramp_run *r, const struct onramp_identity *identity)
+{
+    if (r->following == NULL || r->following->count == 0)
+        return;
+    const struct onramp_ledger_entry *entry = onramp_ledger_find(r->ledger, identity);
+    if (entry != NULL && onramp_stage_owns(entry) && entry->settled) /* else the ledger could not be written */
+        onramp_stage_admit(&r->following->stages[0], entry);
+}
+
+void onramp_after_complete(struct onramp_run *r)
+{
+    if (r->following != NULL && r->following->count > 0)
+        onramp_stage_complete(&r->following->stages[0]);
+}
+
+void onramp_after_close(struct onramp_run *r)
+{
+    for (size_t i = 0; r->following != NULL && i < r->following->count; i++)
+        onramp_stage_close(&r->following->stages[i]);
+    free(r->following);
+    r->following = NULL;
 }
 
 int onramp_after_exit(const struct onramp_run *r, int exit)

@@ -10,56 +10,55 @@
 #define BACKOFF_BASE (500 * ONRAMP_MILLISECOND)
 #define BACKOFF_CAP  (30 * ONRAMP_SECOND)
 
-static enum onramp_status new_scheduler(struct onramp_engine *e)
-{
-    struct onramp_scheduler_settings schedule = {.jobs = e->job_count,
-                                                 .backoff_base = BACKOFF_BASE,
-                                                 .backoff_cap = BACKOFF_CAP,
-                                                 .seed = e->target->seed ^ UINT64_C(0x5c4ed)};
-    return onramp_scheduler_new(&e->scheduler, &schedule, e->pacer, e->err);
-}
-
-enum onramp_status onramp_engine_init(struct onramp_engine *e, const struct onramp_engine_ops *ops, void *self,
-                                      const struct onramp_target *target, const struct onramp_transport *transport,
-                                      const struct onramp_observer *observer, struct onramp_error *err)
+enum onramp_status onramp_engine_init(struct onramp_engine *e, const struct onramp_target *target,
+                                      const struct onramp_transport *transport, const struct onramp_observer *observer,
+                                      struct onramp_error *err)
 {
     static const struct onramp_observer nobody = {0};
-    *e = (struct onramp_engine){.ops = ops,
-                                .self = self,
-                                .target = target,
+    *e = (struct onramp_engine){.target = target,
                                 .transport = transport,
                                 .observer = observer != NULL ? observer : &nobody,
                                 .err = err,
                                 .job_count = 2 * target->pacing.concurrency + 32};
-    e->departing = calloc(e->job_count, sizeof *e->departing);
-    if (e->departing == NULL)
-        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
-    e->now = e->started_at = e->progress_at = transport->ops->now(transport->self);
+    e->now = e->started_at = transport->ops->now(transport->self);
     enum onramp_status st = onramp_pacer_new(&e->pacer, &target->pacing, e->now, err);
-    if (st != ONRAMP_OK)
-        return st;
-    onramp_session_init(&e->session, target, transport, e->observer, e->pacer);
-    return new_scheduler(e);
+    if (st == ONRAMP_OK)
+        onramp_session_init(&e->session, target, transport, e->observer, e->pacer);
+    return st;
 }
 
-enum onramp_status onramp_engine_reuse(struct onramp_engine *e, const struct onramp_engine_ops *ops, void *self)
+enum onramp_status onramp_engine_add(struct onramp_lane **out, struct onramp_engine *e,
+                                     const struct onramp_lane_ops *ops, void *self, enum onramp_group feeds,
+                                     const struct onramp_pacer_settings *own)
 {
-    assert(e->stop == ONRAMP_STOP_NOT && onramp_scheduler_in_flight(e->scheduler) == 0);
-    onramp_scheduler_free(e->scheduler);
-    e->scheduler = NULL;
-    e->ops = ops;
-    e->self = self;
-    e->setbacks = 0;
-    return new_scheduler(e);
+    assert(e->lane_count < ONRAMP_LANES_MAX);
+    struct onramp_lane *lane = &e->lanes[e->lane_count];
+    struct onramp_scheduler_settings schedule = {.jobs = e->job_count,
+                                                 .backoff_base = BACKOFF_BASE,
+                                                 .backoff_cap = BACKOFF_CAP,
+                                                 .seed = e->target->seed ^ (UINT64_C(0x5c4ed) + e->lane_count),
+                                                 .feeds = feeds};
+    e->lane_count++;
+    *lane = (struct onramp_lane){.engine = e, .ops = ops, .self = self, .pacer = e->pacer, .progress_at = e->now};
+    lane->departing = calloc(e->job_count, sizeof *lane->departing);
+    if (lane->departing == NULL)
+        return onramp_fail(e->err, ONRAMP_ENOMEM, "out of memory");
+    *out = lane;
+    enum onramp_status st = own != NULL ? onramp_pacer_new(&lane->pacer, own, e->now, e->err) : ONRAMP_OK;
+    return st == ONRAMP_OK ? onramp_scheduler_new(&lane->scheduler, &schedule, lane->pacer, e->err) : st;
 }
 
 void onramp_engine_clear(struct onramp_engine *e)
 {
-    onramp_scheduler_free(e->scheduler);
+    for (uint32_t i = 0; i < e->lane_count; i++) {
+        onramp_scheduler_free(e->lanes[i].scheduler);
+        if (e->lanes[i].pacer != e->pacer)
+            onramp_pacer_free(e->lanes[i].pacer);
+        free(e->lanes[i].departing);
+    }
     if (e->pacer != NULL)
         onramp_session_clear(&e->session);
     onramp_pacer_free(e->pacer);
-    free(e->departing);
 }
 
 int64_t onramp_engine_wall(const struct onramp_engine *e)
@@ -67,16 +66,39 @@ int64_t onramp_engine_wall(const struct onramp_engine *e)
     return e->transport->ops->wall(e->transport->self);
 }
 
+static uint32_t in_flight(const struct onramp_engine *e)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < e->lane_count; i++)
+        count += onramp_scheduler_in_flight(e->lanes[i].scheduler);
+    return count;
+}
+
+bool onramp_engine_quiet(const struct onramp_engine *e)
+{
+    return in_flight(e) == 0;
+}
+
 /* ---- stopping ---- */
+
+/* From this lane on. */
+static void stop_from(struct onramp_engine *e, uint32_t first, enum onramp_stop stop, enum onramp_status status,
+                      const char *reason)
+{
+    for (uint32_t i = first; i < e->lane_count; i++) {
+        struct onramp_lane *lane = &e->lanes[i];
+        if (lane->stop != ONRAMP_STOP_NOT)
+            continue;
+        lane->stop = stop;
+        lane->status = status;
+        (void)snprintf(lane->reason, sizeof lane->reason, "%s", reason);
+        onramp_scheduler_drain(lane->scheduler);
+    }
+}
 
 void onramp_engine_stop(struct onramp_engine *e, enum onramp_stop stop, enum onramp_status status, const char *reason)
 {
-    if (e->stop != ONRAMP_STOP_NOT)
-        return;
-    e->stop = stop;
-    e->status = status;
-    (void)snprintf(e->reason, sizeof e->reason, "%s", reason);
-    onramp_scheduler_drain(e->scheduler);
+    stop_from(e, 0, stop, status, reason);
 }
 
 void onramp_engine_fail(struct onramp_engine *e, enum onramp_stop stop, enum onramp_status status)
@@ -84,47 +106,81 @@ void onramp_engine_fail(struct onramp_engine *e, enum onramp_stop stop, enum onr
     onramp_engine_stop(e, stop, status, e->err->text);
 }
 
-void onramp_engine_progressed(struct onramp_engine *e)
+void onramp_lane_fail(struct onramp_lane *lane, enum onramp_stop stop, enum onramp_status status)
 {
-    e->progress_at = e->now;
-    e->setbacks = 0;
+    stop_from(lane->engine, (uint32_t)(lane - lane->engine->lanes), stop, status, lane->engine->err->text);
+}
+
+/* What is achieved ahead is progress for those behind: they may have waited for nothing else. */
+void onramp_lane_progressed(struct onramp_lane *lane)
+{
+    struct onramp_engine *e = lane->engine;
+    lane->setbacks = 0;
+    for (; lane < e->lanes + e->lane_count; lane++)
+        lane->progress_at = e->now;
 }
 
 /* Without progress for so long, though the tenant answers or fails: enough. */
-static onramp_time patience_ends(const struct onramp_engine *e)
+static onramp_time patience_ends(const struct onramp_lane *lane)
 {
-    return e->setbacks > 0 ? e->progress_at + e->target->give_up_after : ONRAMP_NEVER;
+    bool tried = lane->setbacks > 0 && lane->stop == ONRAMP_STOP_NOT;
+    return tried ? lane->progress_at + lane->engine->target->give_up_after : ONRAMP_NEVER;
 }
 
 static void consider_stopping(struct onramp_engine *e)
 {
     if (onramp_session_stopping(&e->session))
         onramp_engine_stop(e, ONRAMP_STOP_INTERRUPTED, ONRAMP_OK, "interrupted");
-    if (e->now >= patience_ends(e)) {
+    for (uint32_t i = 0; i < e->lane_count; i++) {
+        if (e->now < patience_ends(&e->lanes[i]))
+            continue;
         char reason[80];
         (void)snprintf(reason, sizeof reason, "gave up after %lld s without progress",
                        (long long)(e->target->give_up_after / ONRAMP_SECOND));
-        onramp_engine_stop(e, ONRAMP_STOP_GAVE_UP, ONRAMP_OK, reason);
+        stop_from(e, i, ONRAMP_STOP_GAVE_UP, ONRAMP_OK, reason);
     }
 }
 
-/* ---- answers ---- */
+/* ---- requests and answers ---- */
 
-void onramp_engine_landed(struct onramp_engine *e, uint32_t job, const struct onramp_reply *reply)
+/* Each lane numbers its jobs from 0; the transport knows them by numbers that no other lane's jobs have. */
+enum onramp_status onramp_lane_send(struct onramp_lane *lane, uint32_t job, const struct onramp_request *request)
 {
-    onramp_session_learn(&e->session, reply);
-    onramp_scheduler_answered(e->scheduler, job, &reply->signal, e->now);
-    if (reply->meaning == ONRAMP_REPLY_DONE)
-        return;
-    if (e->setbacks++ == 0)
-        e->progress_at = e->now; /* waiting for a token, or for an answer, was no failure */
+    struct onramp_engine *e = lane->engine;
+    uint32_t id = (uint32_t)(lane - e->lanes) * e->job_count + job;
+    enum onramp_status st = e->transport->ops->send(e->transport->self, id, request, e->err);
+    if (st == ONRAMP_OK && lane->requests++ == 0)
+        lane->first_at = e->now;
+    return st;
 }
 
-void onramp_engine_turn_back(struct onramp_engine *e, uint32_t job)
+static void land(struct onramp_engine *e, const struct onramp_answer *given)
+{
+    struct onramp_answer answer = *given;
+    assert(given->id / e->job_count < e->lane_count);
+    struct onramp_lane *lane = &e->lanes[given->id / e->job_count];
+    answer.id = given->id % e->job_count;
+    lane->ops->land(lane->self, &answer);
+}
+
+void onramp_lane_landed(struct onramp_lane *lane, uint32_t job, const struct onramp_reply *reply)
+{
+    struct onramp_engine *e = lane->engine;
+    onramp_session_learn(&e->session, reply);
+    onramp_scheduler_answered(lane->scheduler, job, &reply->signal, e->now);
+    lane->last_at = e->now;
+    lane->throttled += reply->meaning == ONRAMP_REPLY_THROTTLED ? 1 : 0;
+    if (reply->meaning == ONRAMP_REPLY_DONE)
+        return;
+    if (lane->setbacks++ == 0)
+        lane->progress_at = e->now; /* waiting for a token, or for an answer, was no failure */
+}
+
+void onramp_lane_turn_back(struct onramp_lane *lane, uint32_t job)
 {
     const struct onramp_signal unsent = {.kind = ONRAMP_SIGNAL_UNSENT};
-    onramp_scheduler_answered(e->scheduler, job, &unsent, e->now);
-    onramp_scheduler_abandon(e->scheduler, job, e->now);
+    onramp_scheduler_answered(lane->scheduler, job, &unsent, lane->engine->now);
+    onramp_scheduler_abandon(lane->scheduler, job, lane->engine->now);
 }
 
 /* ---- the loop ---- */
@@ -132,9 +188,9 @@ void onramp_engine_turn_back(struct onramp_engine *e, uint32_t job)
 /* A fresh token is got when nothing is in flight, so that no answer to an old one comes later. True: not yet. */
 static bool renewing(struct onramp_engine *e)
 {
-    if (e->stop != ONRAMP_STOP_NOT || !onramp_session_must_renew(&e->session, e->now))
+    if (e->lanes[0].stop != ONRAMP_STOP_NOT || !onramp_session_must_renew(&e->session, e->now))
         return false;
-    if (onramp_scheduler_in_flight(e->scheduler) > 0)
+    if (!onramp_engine_quiet(e))
         return true;
     enum onramp_status st = onramp_session_renew(&e->session, e->err);
     if (st != ONRAMP_OK && e->session.interrupted)
@@ -147,30 +203,134 @@ static bool renewing(struct onramp_engine *e)
     return false;
 }
 
-/* Do all that can be done now; when to look again is in step->at. */
-static enum onramp_todo turn(struct onramp_engine *e, struct onramp_step *step)
+/*
+ * May a lane ask at all? Together they keep to the concurrency, and while those ahead have something to send, one place
+ * is kept free for them. Notes what is ahead of it in the buckets that they share.
+ */
+static bool has_room(const struct onramp_lane *lane)
 {
-    struct onramp_answer answer;
-    while (e->transport->ops->take(e->transport->self, &answer))
-        e->ops->land(e->self, &answer);
-    consider_stopping(e);
-    *step = (struct onramp_step){.at = ONRAMP_NEVER};
-    if (renewing(e))
-        return ONRAMP_WAIT;
+    const struct onramp_engine *e = lane->engine;
+    uint64_t ahead[ONRAMP_GROUPS] = {0}, all[ONRAMP_GROUPS] = {0}, waiting = 0;
+    for (const struct onramp_lane *other = e->lanes; other < lane; other++) {
+        onramp_scheduler_left(other->scheduler, other->pacer == lane->pacer ? ahead : all);
+    }
+    for (int g = 0; g < ONRAMP_GROUPS; g++)
+        waiting += ahead[g] + all[g];
+    onramp_scheduler_behind(lane->scheduler, ahead);
+    return in_flight(e) + (waiting > 0 ? 1 : 0) < e->target->pacing.concurrency;
+}
+
+static bool has_nothing(const struct onramp_lane *lane)
+{
+    uint64_t left[ONRAMP_GROUPS] = {0}, count = onramp_scheduler_in_flight(lane->scheduler);
+    onramp_scheduler_left(lane->scheduler, left);
+    for (int g = 0; g < ONRAMP_GROUPS; g++)
+        count += left[g];
+    return count == 0;
+}
+
+/* Why it waits, for those who look. */
+static void keep_reason(struct onramp_lane *lane, const struct onramp_step *step)
+{
+    const struct onramp_engine *e = lane->engine;
+    if (!e->observer->debug && e->observer->progress == NULL)
+        return;
+    (void)snprintf(lane->waits, sizeof lane->waits, "%s", onramp_pacer_reason(lane->pacer));
+    if (e->observer->debug && step->at != ONRAMP_NEVER && step->at > e->now)
+        onramp_session_log(&e->session, ONRAMP_LOG_DEBUG, "%s", lane->waits);
+}
+
+static enum onramp_todo next(struct onramp_lane *lane, struct onramp_step *step)
+{
+    if (lane->stop == ONRAMP_STOP_NOT && !has_room(lane)) {
+        *step = (struct onramp_step){.at = ONRAMP_NEVER};
+        (void)snprintf(lane->waits, sizeof lane->waits, "waits for an answer: as many in flight as may be");
+        return has_nothing(lane) ? ONRAMP_DONE : ONRAMP_WAIT;
+    }
+    enum onramp_todo todo = onramp_scheduler_next(lane->scheduler, lane->engine->now, step);
+    if (todo == ONRAMP_WAIT)
+        keep_reason(lane, step);
+    return todo;
+}
+
+/* All that one lane can do now. */
+static enum onramp_todo drive(struct onramp_lane *lane, struct onramp_step *step)
+{
     for (;;) {
-        enum onramp_todo todo = onramp_scheduler_next(e->scheduler, e->now, step);
+        enum onramp_todo todo = next(lane, step);
         if (todo == ONRAMP_FEED) {
-            if (!e->ops->feed(e->self))
-                onramp_scheduler_expect(e->scheduler, 0);
+            if (!lane->ops->feed(lane->self))
+                onramp_scheduler_expect(lane->scheduler, 0);
         } else if (todo == ONRAMP_SEND) {
-            e->departing[e->departing_count++] = step->job;
-        } else if (e->departing_count > 0) {
-            uint32_t count = e->departing_count;
-            e->departing_count = 0;
-            e->ops->depart(e->self, e->departing, count); /* may fail and change what there is to do: ask again */
+            lane->departing[lane->departing_count++] = step->job;
+        } else if (lane->departing_count > 0) {
+            uint32_t count = lane->departing_count;
+            lane->departing_count = 0;
+            lane->ops->depart(lane->self, lane->departing, count); /* may fail and change what there is to do */
         } else {
             return todo;
         }
+    }
+}
+
+static bool any_stops(const struct onramp_engine *e, uint32_t *stopped)
+{
+    uint32_t before = *stopped;
+    *stopped = 0;
+    for (uint32_t i = 0; i < e->lane_count; i++)
+        *stopped += e->lanes[i].stop != ONRAMP_STOP_NOT ? 1 : 0;
+    return *stopped > before;
+}
+
+/* Every lane in its order; the earliest of what they wait for into *at. True: none has anything left. */
+static bool drive_all(struct onramp_engine *e, onramp_time *at)
+{
+    bool done = true;
+    *at = ONRAMP_NEVER;
+    for (uint32_t i = 0; i < e->lane_count; i++) {
+        struct onramp_lane *lane = &e->lanes[i];
+        struct onramp_step step;
+        lane->done = drive(lane, &step) == ONRAMP_DONE;
+        done = done && lane->done;
+        if (!lane->done && step.at < *at)
+            *at = step.at;
+        if (!done || lane->ended)
+            continue;
+        lane->ended = true;
+        if (lane->ops->ended != NULL)
+            lane->ops->ended(lane->self);
+    }
+    return done;
+}
+
+/* Do all that can be done now; when to look again is in *at. True: there is nothing left to do. */
+static bool turn(struct onramp_engine *e, onramp_time *at)
+{
+    struct onramp_answer answer;
+    while (e->transport->ops->take(e->transport->self, &answer))
+        land(e, &answer);
+    consider_stopping(e);
+    *at = ONRAMP_NEVER;
+    if (renewing(e))
+        return false;
+    uint32_t stopped = 0;
+    (void)any_stops(e, &stopped);
+    bool done = drive_all(e, at);
+    while (any_stops(e, &stopped)) /* what a lane ahead waits for is of no interest any more */
+        done = drive_all(e, at);
+    assert(done || *at != ONRAMP_NEVER || !onramp_engine_quiet(e)); /* else nothing would ever happen again */
+    return done;
+}
+
+static void report(const struct onramp_engine *e)
+{
+    for (uint32_t i = 0; i < e->lane_count; i++) {
+        const struct onramp_lane *lane = &e->lanes[i];
+        if (lane->done)
+            continue;
+        if (lane->ops->report != NULL)
+            lane->ops->report(lane->self);
+        return;
     }
 }
 
@@ -179,28 +339,28 @@ static void excuse_absence(struct onramp_engine *e, onramp_time since, onramp_ti
 {
     const onramp_span unnoticed = 10 * ONRAMP_SECOND;
     onramp_time due = until; /* or when what is in flight has timed out */
-    if (onramp_scheduler_in_flight(e->scheduler) > 0 && since + e->target->timeout < due)
+    if (!onramp_engine_quiet(e) && since + e->target->timeout < due)
         due = since + e->target->timeout;
     if (due < since)
         due = since;
     if (e->now > due + unnoticed)
-        e->progress_at += e->now - due;
+        for (uint32_t i = 0; i < e->lane_count; i++)
+            e->lanes[i].progress_at += e->now - due;
 }
 
 void onramp_engine_run(struct onramp_engine *e)
 {
-    e->progress_at = e->now = e->transport->ops->now(e->transport->self);
+    e->now = e->transport->ops->now(e->transport->self);
+    for (uint32_t i = 0; i < e->lane_count; i++)
+        e->lanes[i].progress_at = e->now;
     for (;;) {
-        struct onramp_step step;
-        if (turn(e, &step) == ONRAMP_DONE)
+        onramp_time until;
+        if (turn(e, &until))
             return;
-        if (e->ops->report != NULL)
-            e->ops->report(e->self);
-        if (e->observer->debug && step.at != ONRAMP_NEVER && step.at > e->now)
-            onramp_session_log(&e->session, ONRAMP_LOG_DEBUG, "%s", onramp_pacer_reason(e->pacer));
-        onramp_time until = step.at;
-        if (e->stop == ONRAMP_STOP_NOT && patience_ends(e) < until)
-            until = patience_ends(e);
+        report(e);
+        for (uint32_t i = 0; i < e->lane_count; i++)
+            if (patience_ends(&e->lanes[i]) < until)
+                until = patience_ends(&e->lanes[i]);
         enum onramp_status st = e->transport->ops->wait(e->transport->self, until, e->err);
         if (st != ONRAMP_OK) {
             /* A wait that fails would fail again: what is in flight stays open in the ledger, to be asked about. */

@@ -2,14 +2,18 @@
  * engine.h - the loop that every command which sends many requests runs: read the clock, land answers, feed, depart,
  * wait.
  *
- * What a job is, what its request looks like and what an answer means for it are its owner's. The engine
- * has the clock, the scheduler, the token's renewal, the user's wish to stop, and patience. One thread.
+ * What a job is, what its request looks like and what an answer means for it are its owner's. Each owner has a lane of
+ * its own: its jobs, its scheduler, its patience. The first lane goes first, the others run beside it: what draws from
+ * the same bucket waits for the lanes ahead, what has a bucket of its own goes at once. One clock, one session, one
+ * thread.
  */
 #ifndef ONRAMP_ENGINE_H
 #define ONRAMP_ENGINE_H
 
 #include "onramp/scheduler.h"
 #include "session.h"
+
+#define ONRAMP_LANES_MAX 4
 
 /* Why no more requests leave. */
 enum onramp_stop {
@@ -22,24 +26,46 @@ enum onramp_stop {
     ONRAMP_STOP_INPUT
 };
 
-struct onramp_engine_ops {
-    /* Add the next job to the scheduler, or do what else its record needs. False: there are no more. */
+struct onramp_lane_ops {
+    /* Add the next job to the scheduler, or do what else its record needs. False: there are no more, for now. */
     bool (*feed)(void *self);
     /*
-     * These jobs leave now: write what must be on disk before, and hand each to the transport. One that cannot leave is
-     * given back with onramp_engine_turn_back().
+     * These jobs leave now: write what must be on disk before, and hand each to onramp_lane_send(). One that cannot
+     * leave is given back with onramp_lane_turn_back().
      */
     void (*depart)(void *self, const uint32_t *jobs, uint32_t count);
-    /* The answer to a job. Parse it, pass its signal on with onramp_engine_landed(), then settle the job or send it
+    /* The answer to a job. Parse it, pass its signal on with onramp_lane_landed(), then settle the job or send it
      * again. */
     void (*land)(void *self, const struct onramp_answer *answer);
-    /* Once a turn. NULL: nothing to tell. */
+    /* Once a turn, while this is the first lane with anything to do. NULL: nothing to tell. */
     void (*report)(void *self);
+    /* Once: it has nothing more to do, nor have the lanes ahead. NULL: of no interest. */
+    void (*ended)(void *self);
+};
+
+struct onramp_engine;
+
+struct onramp_lane {
+    struct onramp_engine *engine;
+    const struct onramp_lane_ops *ops;
+    void *self;
+    struct onramp_pacer *pacer; /* the engine's, or its own */
+    struct onramp_scheduler *scheduler;
+    uint32_t *departing; /* jobs that leave this turn */
+    uint32_t departing_count;
+    uint64_t requests, throttled;
+    bool done, ended; /* has nothing to do now; nor ever again, nor have the lanes ahead */
+    onramp_time first_at, last_at;         /* its first departure, and its latest answer; 0: none */
+    onramp_time progress_at;
+    uint64_t setbacks; /* failures and refusals since there was progress */
+    char waits[192];   /* why the pacer lets it wait; only kept if somebody looks */
+
+    enum onramp_stop stop;
+    enum onramp_status status;
+    char reason[512]; /* why it stopped */
 };
 
 struct onramp_engine {
-    const struct onramp_engine_ops *ops;
-    void *self;
     const struct onramp_target *target;
     const struct onramp_transport *transport;
     const struct onramp_observer *observer;
@@ -47,51 +73,58 @@ struct onramp_engine {
 
     struct onramp_session session;
     struct onramp_pacer *pacer;
-    struct onramp_scheduler *scheduler;
-    uint32_t job_count;
-    uint32_t *departing; /* jobs that leave this turn */
-    uint32_t departing_count;
+    struct onramp_lane lanes[ONRAMP_LANES_MAX];
+    uint32_t lane_count;
+    uint32_t job_count; /* of each lane */
 
-    onramp_time now, started_at, progress_at;
-    uint64_t setbacks; /* failures and refusals since there was progress */
-    enum onramp_stop stop;
-    enum onramp_status status;
-    char reason[512]; /* why it stopped */
+    onramp_time now, started_at;
 };
 
 /*
- * Make what the engine needs; the pointers are borrowed for its life. Clear it whatever the status. ONRAMP_EUSAGE,
+ * Make what all lanes share; the pointers are borrowed for its life. Clear it whatever the status. ONRAMP_EUSAGE,
  * ONRAMP_ENOMEM.
  */
-ONRAMP_NODISCARD enum onramp_status onramp_engine_init(
-    struct onramp_engine *engine, const struct onramp_engine_ops *ops, void *self, const struct onramp_target *target,
-    const struct onramp_transport *transport, const struct onramp_observer *observer, struct onramp_error *err);
+ONRAMP_NODISCARD enum onramp_status onramp_engine_init(struct onramp_engine *engine, const struct onramp_target *target,
+                                                       const struct onramp_transport *transport,
+                                                       const struct onramp_observer *observer,
+                                                       struct onramp_error *err);
 void onramp_engine_clear(struct onramp_engine *engine);
 
 /*
- * Jobs of another owner, with the same clock, session and pacer: what was learned of the tenant is kept. Once run() has
- * returned, and if nothing was stopped. ONRAMP_ENOMEM.
+ * A lane behind those there are; `feeds` is the group of a job at its beginning. `own`: it is paced by itself, for what
+ * it asks knows nothing of the others' buckets; NULL: by the engine's pacer. *out is the engine's. ONRAMP_EUSAGE,
+ * ONRAMP_ENOMEM.
  */
-ONRAMP_NODISCARD enum onramp_status onramp_engine_reuse(struct onramp_engine *engine,
-                                                        const struct onramp_engine_ops *ops, void *self);
+ONRAMP_NODISCARD enum onramp_status onramp_engine_add(struct onramp_lane **out, struct onramp_engine *engine,
+                                                      const struct onramp_lane_ops *ops, void *self,
+                                                      enum onramp_group feeds, const struct onramp_pacer_settings *own);
 
-/* Run until there is nothing to feed, nothing waiting, nothing in flight; or until it was stopped and all has landed.
- */
+/* Run until no lane has anything to feed, waiting or in flight; or until all were stopped and everything has landed. */
 void onramp_engine_run(struct onramp_engine *engine);
 
-/* The first reason counts. What is in flight lands, nothing more leaves. */
+/* All lanes stop: what is in flight lands, nothing more leaves. The first reason of each counts. */
 void onramp_engine_stop(struct onramp_engine *engine, enum onramp_stop stop, enum onramp_status status,
                         const char *reason);
 /* The same for a failure that engine->err has the text of. */
 void onramp_engine_fail(struct onramp_engine *engine, enum onramp_stop stop, enum onramp_status status);
 
-/* The answer to `job` has been understood: tell pacer, scheduler and session. */
-void onramp_engine_landed(struct onramp_engine *engine, uint32_t job, const struct onramp_reply *reply);
-/* A job that was to leave and did not is forgotten. */
-void onramp_engine_turn_back(struct onramp_engine *engine, uint32_t job);
-/* Something was achieved: patience begins anew. */
-void onramp_engine_progressed(struct onramp_engine *engine);
+/* Is nothing in flight, in no lane? */
+bool onramp_engine_quiet(const struct onramp_engine *engine);
 
 int64_t onramp_engine_wall(const struct onramp_engine *engine); /* for the ledger's `at`; decides nothing */
+
+/* This lane stops, with engine->err as its reason, and those behind it, which build on what it does. Those ahead go on:
+ * without the first nothing does. */
+void onramp_lane_fail(struct onramp_lane *lane, enum onramp_stop stop, enum onramp_status status);
+
+/* A job's request, on its way. Fails as the transport's send. */
+ONRAMP_NODISCARD enum onramp_status onramp_lane_send(struct onramp_lane *lane, uint32_t job,
+                                                     const struct onramp_request *request);
+/* The answer to `job` has been understood: tell pacer, scheduler and session. */
+void onramp_lane_landed(struct onramp_lane *lane, uint32_t job, const struct onramp_reply *reply);
+/* A job that was to leave and did not is forgotten. */
+void onramp_lane_turn_back(struct onramp_lane *lane, uint32_t job);
+/* Something was achieved: patience begins anew. */
+void onramp_lane_progressed(struct onramp_lane *lane);
 
 #endif

@@ -219,5 +219,5 @@ enum onramp_status onramp_invite(const struct onramp_stage_setup *setup, const s
     onramp_stage_invite(&stage, settings, setup->target, &target);
     own.target = &target;
     stage.setup = &own;
-    return onramp_stage_run(&stage, NULL, summary, err);
+    return onramp_stage_run(&stage, summary, err);
 }

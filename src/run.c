@@ -43,14 +43,16 @@ static void say_dropped(struct onramp_run *r)
                            "left out of the requests, as read-only or overruled by a setting: %s", names);
 }
 
-enum onramp_status onramp_run_init(struct onramp_run *r, const struct onramp_engine_ops *ops,
+enum onramp_status onramp_run_init(struct onramp_run *r, const struct onramp_lane_ops *ops,
                                    const struct onramp_transport *transport, const struct onramp_observer *observer)
 {
     const struct onramp_upload_settings *settings = r->settings;
     name_run(r);
     r->rules =
         (struct onramp_user_rules){.connection = settings->target.connection, .mail = settings->verification_mail};
-    enum onramp_status st = onramp_engine_init(&r->engine, ops, r, &settings->target, transport, observer, r->err);
+    enum onramp_status st = onramp_engine_init(&r->engine, &settings->target, transport, observer, r->err);
+    if (st == ONRAMP_OK)
+        st = onramp_engine_add(&r->lane, &r->engine, ops, r, ONRAMP_GROUP_CREATE, NULL);
     if (st != ONRAMP_OK)
         return st;
     r->jobs = calloc(r->engine.job_count, sizeof *r->jobs);
@@ -159,6 +161,11 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
         say_mails(r);
     if (st != ONRAMP_OK || r->settings->dry_run)
         return st;
+    st = onramp_after_open(r);
+    if (st == ONRAMP_OK && r->to_feed == 0 && onramp_after_waits(r))
+        st = onramp_after_check(r);
+    if (st != ONRAMP_OK)
+        return st;
     struct onramp_ledger_run line = run_line(r);
     return onramp_ledger_begin(r->ledger, &line, r->err);
 }
@@ -173,7 +180,7 @@ void onramp_run_report(struct onramp_run *r)
                                 .before = r->before,
                                 .elapsed = r->engine.now - r->engine.started_at,
                                 .remaining = ONRAMP_NEVER,
-                                .reason = onramp_pacer_reason(r->engine.pacer)};
+                                .reason = r->lane->waits};
     for (int i = 0; i < ONRAMP_OUTCOMES; i++)
         p.settled += p.counts[i] = r->summary->counts[i];
     onramp_pacer_view(r->engine.pacer, r->engine.now, &p.pacer);
@@ -190,7 +197,7 @@ void onramp_run_report(struct onramp_run *r)
 static int exit_code(const struct onramp_run *r)
 {
     const uint64_t *n = r->summary->counts;
-    switch (r->engine.stop) {
+    switch (r->lane->stop) {
     case ONRAMP_STOP_INTERRUPTED:
         return 130;
     case ONRAMP_STOP_GAVE_UP:
@@ -232,10 +239,11 @@ static void sum_up(struct onramp_run *r)
     s->requests = view.sent;
     s->throttled = view.throttled;
     s->exit = onramp_after_exit(r, s->exit);
-    const struct onramp_after *after = r->settings->after;
-    if (s->ran[ONRAMP_DEED_INVITE] && after->invite->by_mail) { /* by a pacer of its own */
-        s->requests += s->after[ONRAMP_DEED_INVITE].requests;
-        s->throttled += s->after[ONRAMP_DEED_INVITE].throttled;
+    for (uint32_t i = 0; i < r->engine.lane_count; i++) {
+        const struct onramp_lane *lane = &r->engine.lanes[i];
+        bool apart = lane->pacer != r->engine.pacer;
+        s->requests += apart ? lane->requests : 0;
+        s->throttled += apart ? lane->throttled : 0;
     }
 }
 
@@ -258,19 +266,28 @@ static enum onramp_status close_ledger(struct onramp_run *r)
     return st == ONRAMP_OK ? onramp_ledger_sync(r->ledger, r->err) : st;
 }
 
+/* The lane whose end is the run's: the first that was stopped. */
+static const struct onramp_lane *decisive(const struct onramp_run *r)
+{
+    for (uint32_t i = 0; i < r->engine.lane_count; i++)
+        if (r->engine.lanes[i].stop != ONRAMP_STOP_NOT)
+            return &r->engine.lanes[i];
+    return r->lane;
+}
+
 enum onramp_status onramp_run_end(struct onramp_run *r)
 {
+    const struct onramp_lane *lane = decisive(r);
     (void)snprintf(r->summary->reason, sizeof r->summary->reason, "%s",
-                   r->engine.stop == ONRAMP_STOP_NOT ? "finished" : r->engine.reason);
+                   lane->stop == ONRAMP_STOP_NOT ? "finished" : lane->reason);
     sum_up(r);
-    if (r->ledger == NULL || r->engine.stop == ONRAMP_STOP_DISK)
-        return r->engine.status;
     struct onramp_error first = *r->err; /* what stopped the run says more than a ledger that fails at its end */
-    enum onramp_status st = close_ledger(r);
-    if (st != ONRAMP_OK) {
+    enum onramp_status st = ONRAMP_OK;
+    if (r->ledger != NULL && lane->stop != ONRAMP_STOP_DISK)
+        st = close_ledger(r);
+    if (st != ONRAMP_OK)
         r->summary->exit = 5;
-        return r->engine.status != ONRAMP_OK ? r->engine.status : st;
-    }
-    *r->err = first;
-    return r->engine.status;
+    else
+        *r->err = first;
+    return lane->status != ONRAMP_OK ? lane->status : st;
 }

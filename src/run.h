@@ -39,6 +39,8 @@ struct onramp_run {
     struct onramp_error *err;
 
     struct onramp_engine engine;
+    struct onramp_lane *lane;           /* of the creates, the first */
+    struct onramp_following *following; /* after.c's: what is done for those created; NULL before */
     struct onramp_census census;
     struct onramp_user_rules rules;
     struct onramp_job *jobs; /* as many as the engine has numbers for */
@@ -49,7 +51,7 @@ struct onramp_run {
 };
 
 /* Make what a run needs. `ops` are upload.c's. Clear it whatever the status. */
-ONRAMP_NODISCARD enum onramp_status onramp_run_init(struct onramp_run *run, const struct onramp_engine_ops *ops,
+ONRAMP_NODISCARD enum onramp_status onramp_run_init(struct onramp_run *run, const struct onramp_lane_ops *ops,
                                                     const struct onramp_transport *transport,
                                                     const struct onramp_observer *observer);
 void onramp_run_clear(struct onramp_run *run);

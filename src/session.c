@@ -416,6 +416,24 @@ enum onramp_status onramp_session_open(struct onramp_session *s, bool preflight,
     return st;
 }
 
+/* Its beginning is enough: messages are cut. */
+static bool repeats(const char *message, const struct onramp_secret *secret)
+{
+    if (secret == NULL || secret->size == 0)
+        return false;
+    size_t size = secret->size < 32 ? secret->size : 32;
+    while (*message != '\0' && strncmp(message, secret->text, size) != 0)
+        message++;
+    return *message != '\0';
+}
+
+void onramp_session_withhold(const struct onramp_session *s, const struct onramp_secret *password,
+                             struct onramp_reply *reply)
+{
+    if (repeats(reply->message, onramp_session_token(s)) || repeats(reply->message, password))
+        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
+}
+
 int onramp_session_exit(const struct onramp_session *s, enum onramp_status status)
 {
     if (s->interrupted)

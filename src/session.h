@@ -84,6 +84,11 @@ int64_t onramp_session_clock(const struct onramp_session *session, onramp_time n
 /* The exit code of a command that ended with this status before its first write. */
 int onramp_session_exit(const struct onramp_session *session, enum onramp_status status);
 
+/* A server that repeats what it was sent must not bring a secret into ledger or log: a message that holds the token, or
+ * `password` (NULL: there is none), is replaced. */
+void onramp_session_withhold(const struct onramp_session *session, const struct onramp_secret *password,
+                             struct onramp_reply *reply);
+
 bool onramp_session_stopping(const struct onramp_session *session);
 void onramp_session_log(const struct onramp_session *session, enum onramp_level level, const char *format, ...)
     ONRAMP_PRINTF(3, 4);

@@ -91,6 +91,13 @@ static enum onramp_deed_state state_of(const struct onramp_stage *s, const struc
 
 /* ---- the end of an errand ---- */
 
+/* Whatever came of it here: nobody is kept from the next stage. */
+static void pass_on(struct onramp_stage *s, const struct onramp_errand *errand)
+{
+    for (uint32_t i = 0; i < errand->count && s->next != NULL; i++)
+        onramp_stage_admit(s->next, errand->who[i]);
+}
+
 static void conclude(struct onramp_stage *s, const struct onramp_errand *errand, enum onramp_result result,
                      const struct onramp_reply *reply, const char *message)
 {
@@ -99,8 +106,9 @@ static void conclude(struct onramp_stage *s, const struct onramp_errand *errand,
     for (uint32_t i = 0; i < errand->count && s->setup->found != NULL; i++)
         s->setup->found(s->setup->found_context, errand->who[i], result, words);
     enum onramp_deed_state state = state_of(s, errand, result);
-    if (!s->kind->silent && state != ONRAMP_DEED_NONE && s->engine->stop != ONRAMP_STOP_DISK)
+    if (!s->kind->silent && state != ONRAMP_DEED_NONE && s->lane->stop != ONRAMP_STOP_DISK)
         write_deeds(s, errand, state, reply);
+    pass_on(s, errand);
 }
 
 void onramp_stage_finish(struct onramp_stage *s, uint32_t id, enum onramp_result result,
@@ -109,10 +117,10 @@ void onramp_stage_finish(struct onramp_stage *s, uint32_t id, enum onramp_result
     struct onramp_errand *errand = &s->errands[id];
     conclude(s, errand, result, reply, message);
     if (result == ONRAMP_RESULT_FAILED || result == ONRAMP_RESULT_UNKNOWN) {
-        onramp_scheduler_abandon(s->engine->scheduler, id, s->engine->now);
+        onramp_scheduler_abandon(s->lane->scheduler, id, s->engine->now);
     } else {
-        onramp_scheduler_settle(s->engine->scheduler, id);
-        onramp_engine_progressed(s->engine);
+        onramp_scheduler_settle(s->lane->scheduler, id);
+        onramp_lane_progressed(s->lane);
     }
     forget(errand);
 }
@@ -122,17 +130,80 @@ void onramp_stage_proceed(struct onramp_stage *s, uint32_t id)
     struct onramp_errand *errand = &s->errands[id];
     errand->step++;
     errand->failures = 0;
-    onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+    onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
 }
 
-/* ---- feed: from the ledger ---- */
+/* ---- admit and feed: those whom the ledger says were created ---- */
+
+/* Parties go when they are full, or when nobody comes any more. */
+static void announce(struct onramp_stage *s)
+{
+    size_t waiting = s->todo_count - s->todo_next;
+    size_t parties = waiting / s->kind->party + (s->complete && waiting % s->kind->party > 0 ? 1 : 0);
+    onramp_scheduler_expect(s->lane->scheduler, parties);
+}
+
+static void add_task(struct onramp_stage *s, const struct onramp_ledger_entry *entry, bool alone)
+{
+    if (s->todo_count == s->todo_room) {
+        size_t room = 2 * s->todo_room + 64;
+        struct onramp_task *more = realloc(s->todo, room * sizeof *more);
+        if (more == NULL) {
+            onramp_engine_fail(s->engine, ONRAMP_STOP_DISK, onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory"));
+            s->summary->unsent++;
+            return;
+        }
+        s->todo = more;
+        s->todo_room = room;
+    }
+    s->todo[s->todo_count++] = (struct onramp_task){.entry = entry, .alone = alone};
+}
+
+void onramp_stage_admit(struct onramp_stage *s, const struct onramp_ledger_entry *entry)
+{
+    s->summary->users++;
+    if (s->kind->wants(s, entry)) {
+        add_task(s, entry, false);
+        announce(s);
+        return;
+    }
+    s->summary->before++;
+    if (s->next != NULL)
+        onramp_stage_admit(s->next, entry);
+}
+
+static bool admit(void *context, const struct onramp_ledger_entry *entry)
+{
+    struct onramp_stage *s = context;
+    if (onramp_stage_owns(entry) && (entry->settled || s->kind->open_too))
+        onramp_stage_admit(s, entry);
+    return true;
+}
+
+void onramp_stage_admit_all(struct onramp_stage *s)
+{
+    onramp_ledger_each(s->setup->ledger, admit, s);
+}
+
+void onramp_stage_complete(struct onramp_stage *s)
+{
+    s->complete = true;
+    announce(s);
+}
+
+static void ended(void *self)
+{
+    struct onramp_stage *s = self;
+    if (s->next != NULL)
+        onramp_stage_complete(s->next);
+}
 
 /* Those whose result is known end here, without a request. */
 static void pass_known(struct onramp_stage *s)
 {
     enum onramp_result result;
     const char *message;
-    while (s->kind->known != NULL && s->todo_next < s->todo_count && s->engine->stop == ONRAMP_STOP_NOT &&
+    while (s->kind->known != NULL && s->todo_next < s->todo_count && s->lane->stop == ONRAMP_STOP_NOT &&
            s->kind->known(s, s->todo[s->todo_next].entry, &result, &message)) {
         struct onramp_errand errand = {.who = {s->todo[s->todo_next++].entry}, .count = 1};
         conclude(s, &errand, result, NULL, message);
@@ -157,8 +228,8 @@ static bool feed(void *self)
         alone = s->todo[s->todo_next].alone;
         errand->who[errand->count++] = s->todo[s->todo_next++].entry;
     } while (!alone && errand->count < s->kind->party && s->todo_next < s->todo_count && !s->todo[s->todo_next].alone);
-    onramp_scheduler_expect(s->engine->scheduler, s->todo_count - s->todo_next);
-    onramp_scheduler_add(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+    announce(s);
+    onramp_scheduler_add(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
     return true;
 }
 
@@ -167,9 +238,9 @@ static void split(struct onramp_stage *s, uint32_t id)
 {
     struct onramp_errand *errand = &s->errands[id];
     for (; errand->count > 1; errand->count--)
-        s->todo[s->todo_count++] = (struct onramp_task){.entry = errand->who[errand->count - 1], .alone = true};
-    onramp_scheduler_expect(s->engine->scheduler, s->todo_count - s->todo_next);
-    onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+        add_task(s, errand->who[errand->count - 1], true);
+    announce(s);
+    onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
 }
 
 /* ---- depart: out to the tenant ---- */
@@ -193,7 +264,7 @@ static enum onramp_status send_errand(struct onramp_stage *s, uint32_t id)
     request.body = errand->body;
     request.body_size = errand->body != NULL ? strlen(errand->body) : 0;
     errand->sent = true;
-    return s->engine->transport->ops->send(s->engine->transport->self, id, &request, s->err);
+    return onramp_lane_send(s->lane, id, &request);
 }
 
 static void write_ahead(struct onramp_stage *s, struct onramp_errand *errand)
@@ -202,6 +273,14 @@ static void write_ahead(struct onramp_stage *s, struct onramp_errand *errand)
         return;
     write_deeds(s, errand, ONRAMP_DEED_SENDING, NULL);
     errand->open = true;
+}
+
+/* It stays undone: the run has stopped. */
+static void leave(struct onramp_stage *s, struct onramp_errand *errand)
+{
+    s->summary->unsent += errand->count;
+    pass_on(s, errand);
+    forget(errand);
 }
 
 static void depart(void *self, const uint32_t *ids, uint32_t count)
@@ -219,9 +298,8 @@ static void depart(void *self, const uint32_t *ids, uint32_t count)
             continue;
         /* It was to leave and did not. */
         onramp_engine_fail(s->engine, ONRAMP_STOP_DISK, st);
-        onramp_engine_turn_back(s->engine, ids[i]);
-        s->summary->unsent += s->errands[ids[i]].count;
-        forget(&s->errands[ids[i]]);
+        onramp_lane_turn_back(s->lane, ids[i]);
+        leave(s, &s->errands[ids[i]]);
     }
 }
 
@@ -240,7 +318,7 @@ static void try_again(struct onramp_stage *s, uint32_t id, const struct onramp_r
     if (errand->failures >= s->setup->target->max_attempts)
         onramp_stage_finish(s, id, given_up(s, errand), reply, NULL);
     else
-        onramp_scheduler_later(s->engine->scheduler, id, s->kind->group(errand),
+        onramp_scheduler_later(s->lane->scheduler, id, s->kind->group(errand),
                                errand->failures > 0 ? errand->failures : 1, s->engine->now);
 }
 
@@ -262,20 +340,8 @@ static void land_stop(struct onramp_stage *s, uint32_t id, const struct onramp_r
     const struct onramp_errand *errand = &s->errands[id];
     (void)onramp_fail(s->err, status, "'%s' answered %d: %s%s%s", s->setup->target->domain, reply->status,
                       reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
-    onramp_engine_fail(s->engine, stop, status);
+    onramp_lane_fail(s->lane, stop, status);
     onramp_stage_finish(s, id, given_up(s, errand), reply, NULL);
-}
-
-/* A server that repeats the token must not bring it into ledger or log. Its beginning is enough: messages are cut. */
-static void withhold(const struct onramp_stage *s, struct onramp_reply *reply)
-{
-    const struct onramp_secret *token = onramp_session_token(&s->engine->session);
-    char beginning[33];
-    if (token == NULL || token->size < sizeof beginning)
-        return;
-    (void)snprintf(beginning, sizeof beginning, "%s", token->text);
-    if (strstr(reply->message, beginning) != NULL)
-        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
 }
 
 static void land(void *self, const struct onramp_answer *given)
@@ -289,8 +355,8 @@ static void land(void *self, const struct onramp_answer *given)
     if (s->kind->guard != NULL)
         s->kind->guard(errand, &answer);
     onramp_reply_parse(&reply, &answer, false);
-    withhold(s, &reply);
-    onramp_engine_landed(s->engine, id, &reply);
+    onramp_session_withhold(&s->engine->session, NULL, &reply);
+    onramp_lane_landed(s->lane, id, &reply);
     onramp_session_log(&s->engine->session, ONRAMP_LOG_DEBUG, "%s, record %llu: %d %s (%.3f s)", s->kind->command,
                        (unsigned long long)errand->who[0]->record, reply.status, reply.message,
                        (double)(answer.received_at - answer.sent_at) / (double)ONRAMP_SECOND);
@@ -312,11 +378,11 @@ static void land(void *self, const struct onramp_answer *given)
             onramp_stage_finish(s, id, ONRAMP_RESULT_REFUSED, &reply, NULL);
         break;
     case ONRAMP_REPLY_THROTTLED:
-        onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+        onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
         break;
     case ONRAMP_REPLY_UNAUTHORIZED:
         if (s->kind->scopes != NULL && onramp_session_unauthorized(&s->engine->session))
-            onramp_scheduler_again(s->engine->scheduler, id, s->kind->group(errand), s->engine->now);
+            onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
         else
             land_stop(s, id, &reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
         break;
@@ -345,49 +411,37 @@ static void report(void *self)
     struct onramp_progress p = {.records = s->summary->users,
                                 .before = s->summary->before,
                                 .settled = s->summary->before,
-                                .elapsed = e->now - s->began_at,
+                                .elapsed = s->lane->requests > 0 ? e->now - s->lane->first_at : 0,
                                 .remaining = ONRAMP_NEVER,
-                                .reason = onramp_pacer_reason(e->pacer)};
+                                .reason = s->lane->waits};
     for (int i = 0; i < ONRAMP_RESULTS; i++)
         p.settled += s->summary->counts[i];
-    onramp_pacer_view(e->pacer, e->now, &p.pacer);
+    onramp_pacer_view(s->lane->pacer, e->now, &p.pacer);
     e->observer->progress(e->observer->context, &p);
 }
 
 /* ---- the beginning ---- */
 
-static bool collect(void *context, const struct onramp_ledger_entry *entry)
+static enum onramp_status open_lane(struct onramp_stage *s, const struct onramp_pacer_settings *own)
 {
-    struct onramp_stage *s = context;
-    if (!onramp_stage_owns(entry) || (!entry->settled && !s->kind->open_too))
-        return true;
-    s->summary->users++;
-    if (!s->kind->wants(s, entry)) {
-        s->summary->before++;
-        return true;
-    }
-    s->todo[s->todo_count++] = (struct onramp_task){.entry = entry};
-    return true;
-}
-
-static bool count_entry(void *context, const struct onramp_ledger_entry *entry)
-{
-    (void)entry;
-    ++*(size_t *)context;
-    return true;
-}
-
-/* Whom there is something to do for. Twice the room, since a party may be split. */
-static enum onramp_status make_list(struct onramp_stage *s)
-{
-    size_t count = 0;
-    onramp_ledger_each(s->setup->ledger, count_entry, &count);
-    s->todo = calloc(2 * count + 1, sizeof *s->todo);
+    static const struct onramp_lane_ops ops = {
+        .feed = feed, .depart = depart, .land = land, .report = report, .ended = ended};
+    const struct onramp_errand beginning = {.step = 0};
     s->errands = calloc(s->engine->job_count, sizeof *s->errands);
-    if (s->todo == NULL || s->errands == NULL)
+    if (s->errands == NULL)
         return onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory");
-    onramp_ledger_each(s->setup->ledger, collect, s);
-    return ONRAMP_OK;
+    return onramp_engine_add(&s->lane, s->engine, &ops, s, s->kind->group(&beginning), own);
+}
+
+enum onramp_status onramp_stage_open(struct onramp_stage *s, struct onramp_engine *engine,
+                                     const struct onramp_pacer_settings *own, struct onramp_stage_summary *summary,
+                                     struct onramp_error *err)
+{
+    *summary = (struct onramp_stage_summary){0};
+    s->summary = summary;
+    s->err = err;
+    s->engine = engine;
+    return open_lane(s, own);
 }
 
 static void name_run(struct onramp_stage *s)
@@ -448,18 +502,21 @@ static void settle_rest(struct onramp_stage *s)
     for (uint32_t id = 0; id < s->engine->job_count; id++) {
         struct onramp_errand *errand = &s->errands[id];
         if (errand->held && errand->sent)
-            conclude(s, errand, given_up(s, errand), NULL, s->engine->reason);
+            conclude(s, errand, given_up(s, errand), NULL, s->lane->reason);
         else if (errand->held)
-            s->summary->unsent += errand->count;
+            leave(s, errand);
         forget(errand);
     }
-    s->summary->unsent += s->todo_count - s->todo_next;
+    for (; s->todo_next < s->todo_count; s->todo_next++) {
+        struct onramp_errand errand = {.who = {s->todo[s->todo_next].entry}, .count = 1};
+        leave(s, &errand);
+    }
 }
 
 static int exit_code(const struct onramp_stage *s)
 {
     int code = s->summary->unsent > 0 ? 5 : 0;
-    switch (s->engine->stop) {
+    switch (s->lane->stop) {
     case ONRAMP_STOP_INTERRUPTED:
         return 130;
     case ONRAMP_STOP_UNAUTHORIZED:
@@ -482,16 +539,32 @@ static int exit_code(const struct onramp_stage *s)
 static void sum_up(struct onramp_stage *s)
 {
     struct onramp_stage_summary *sum = s->summary;
-    struct onramp_pacer_view view;
-    onramp_pacer_view(s->engine->pacer, s->engine->now, &view);
-    sum->requests = view.sent - s->sent_before;
-    sum->throttled = view.throttled - s->throttled_before;
-    sum->seconds =
-        (double)(s->engine->transport->ops->now(s->engine->transport->self) - s->began_at) / (double)ONRAMP_SECOND;
+    sum->requests = s->lane->requests;
+    sum->throttled = s->lane->throttled;
+    sum->seconds = (double)(s->lane->last_at - s->lane->first_at) / (double)ONRAMP_SECOND;
     sum->exit = exit_code(s);
     (void)snprintf(sum->reason, sizeof sum->reason, "%s",
-                   s->engine->stop == ONRAMP_STOP_NOT ? "finished" : s->engine->reason);
+                   s->lane->stop == ONRAMP_STOP_NOT ? "finished" : s->lane->reason);
 }
+
+static void clear(struct onramp_stage *s)
+{
+    free(s->errands);
+    free(s->todo);
+    s->errands = NULL;
+    s->todo = NULL;
+}
+
+void onramp_stage_close(struct onramp_stage *s)
+{
+    if (s->lane != NULL && s->lane->scheduler != NULL) {
+        settle_rest(s);
+        sum_up(s);
+    }
+    clear(s);
+}
+
+/* ---- on its own ---- */
 
 static bool count_outcome(void *context, const struct onramp_ledger_entry *entry)
 {
@@ -513,75 +586,61 @@ static enum onramp_status end(struct onramp_stage *s)
     return onramp_ledger_end(s->setup->ledger, &line, s->err);
 }
 
+/* A question can be asked again; a write was refused before the first one. */
 static int early_exit(const struct onramp_stage *s, enum onramp_status status)
 {
-    if (s->engine->session.interrupted)
-        return 130;
-    switch (status) {
-    case ONRAMP_EAUTH:
-        return 4;
-    case ONRAMP_EREFUSED:
-        return 3;
-    case ONRAMP_ENET:
-        return s->kind->silent ? 5 : 3; /* a question can be asked again; a write was refused before the first one */
-    default:
-        return 2;
-    }
+    if (status == ONRAMP_ENET && s->kind->silent && !s->engine->session.interrupted)
+        return 5;
+    return onramp_session_exit(&s->engine->session, status);
 }
 
 static enum onramp_status run_engine(struct onramp_stage *s)
 {
-    onramp_scheduler_expect(s->engine->scheduler, s->todo_count);
+    onramp_stage_complete(s);
     if (s->todo_count > 0)
         onramp_engine_run(s->engine);
     settle_rest(s);
     sum_up(s);
-    if (s->summary->run[0] == '\0' || s->engine->stop == ONRAMP_STOP_DISK)
-        return s->engine->status;
+    s->summary->seconds =
+        (double)(s->engine->transport->ops->now(s->engine->transport->self) - s->engine->started_at) /
+        (double)ONRAMP_SECOND;
+    if (s->summary->run[0] == '\0' || s->lane->stop == ONRAMP_STOP_DISK)
+        return s->lane->status;
     struct onramp_error first = *s->err; /* what stopped the run says more than a ledger that fails at its end */
     enum onramp_status st = end(s);
     if (st != ONRAMP_OK)
         s->summary->exit = 5;
     else
         *s->err = first;
-    return s->engine->status != ONRAMP_OK ? s->engine->status : st;
+    return s->lane->status != ONRAMP_OK ? s->lane->status : st;
 }
 
-enum onramp_status onramp_stage_run(struct onramp_stage *s, struct onramp_engine *engine,
-                                    struct onramp_stage_summary *summary, struct onramp_error *err)
+enum onramp_status onramp_stage_run(struct onramp_stage *s, struct onramp_stage_summary *summary,
+                                    struct onramp_error *err)
 {
-    static const struct onramp_engine_ops ops = {.feed = feed, .depart = depart, .land = land, .report = report};
+    struct onramp_engine engine;
     struct onramp_error own = {0};
-    enum onramp_status st;
     *summary = (struct onramp_stage_summary){0};
     s->summary = summary;
     s->err = err != NULL ? err : &own;
-    s->engine = engine != NULL ? engine : &s->own;
-    if (engine == NULL) {
-        st = onramp_engine_init(engine = &s->own, &ops, s, s->setup->target, s->setup->transport, s->setup->observer,
-                                s->err);
-    } else {
-        struct onramp_pacer_view view;
-        onramp_pacer_view(engine->pacer, engine->now, &view);
-        s->sent_before = view.sent;
-        s->throttled_before = view.throttled;
-        st = onramp_engine_reuse(engine, &ops, s);
-    }
-    s->began_at = s->engine->now;
+    s->engine = &engine;
+    enum onramp_status st =
+        onramp_engine_init(&engine, s->setup->target, s->setup->transport, s->setup->observer, s->err);
     if (st == ONRAMP_OK)
-        st = make_list(s);
+        st = open_lane(s, NULL);
     if (st == ONRAMP_OK)
-        st = s->follows ? authorize(s) : begin(s);
+        onramp_stage_admit_all(s);
+    if (st == ONRAMP_OK)
+        st = s->lane->status; /* there may have been no memory for all */
+    if (st == ONRAMP_OK)
+        st = begin(s);
     if (st == ONRAMP_OK) {
         st = run_engine(s);
     } else {
         summary->exit = early_exit(s, st);
         (void)snprintf(summary->reason, sizeof summary->reason, "%s", s->err->text);
     }
-    s->stopped = s->engine->stop;
-    if (engine == &s->own)
-        onramp_engine_clear(engine);
-    free(s->errands);
-    free(s->todo);
+    clear(s);
+    onramp_engine_clear(&engine);
     return st;
 }

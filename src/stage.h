@@ -73,23 +73,36 @@ struct onramp_stage {
     struct onramp_stage_summary *summary;
     struct onramp_error *err;
 
-    struct onramp_engine own;
-    struct onramp_engine *engine; /* its own, or an upload's that goes on */
+    struct onramp_engine *engine;
+    struct onramp_lane *lane;
+    struct onramp_stage *next; /* whoever is through with this one goes on to that; NULL: it is the last */
     struct onramp_errand *errands;
-    struct onramp_task *todo;
-    size_t todo_count, todo_next;
-    bool follows;             /* in the run of an upload, which has written its line and will write its end */
-    enum onramp_stop stopped; /* afterwards: why no more left */
-    uint64_t sent_before, throttled_before;
-    onramp_time began_at;
+    struct onramp_task *todo; /* grows as users come */
+    size_t todo_count, todo_next, todo_room;
+    bool complete; /* nobody comes any more */
 };
 
 /*
- * Run a stage: kind, setup, self, subjects are set, `follows` perhaps, the rest is zero. `engine`: an upload's, whose
- * session and pacer go on; NULL: the stage makes its own.
+ * Run a stage on its own, for the users of the setup's ledger: kind, setup, self, subjects are set, the rest is zero.
  */
-ONRAMP_NODISCARD enum onramp_status onramp_stage_run(struct onramp_stage *stage, struct onramp_engine *engine,
-                                                     struct onramp_stage_summary *summary, struct onramp_error *err);
+ONRAMP_NODISCARD enum onramp_status onramp_stage_run(struct onramp_stage *stage, struct onramp_stage_summary *summary,
+                                                     struct onramp_error *err);
+
+/*
+ * Or beside others, in a lane behind those that `engine` has: set as above, and `next` perhaps. Users come by
+ * onramp_stage_admit(), their results go into *summary. close() when the engine has run, whatever the status of open;
+ * stages in the order of their lanes. ONRAMP_ENOMEM, ONRAMP_EUSAGE.
+ */
+ONRAMP_NODISCARD enum onramp_status onramp_stage_open(struct onramp_stage *stage, struct onramp_engine *engine,
+                                                      const struct onramp_pacer_settings *own,
+                                                      struct onramp_stage_summary *summary, struct onramp_error *err);
+void onramp_stage_close(struct onramp_stage *stage);
+/* A user for this stage, or, if nothing is left to do for it here, for the next. */
+void onramp_stage_admit(struct onramp_stage *stage, const struct onramp_ledger_entry *entry);
+/* All users of the setup's ledger that were created, in its order. */
+void onramp_stage_admit_all(struct onramp_stage *stage);
+/* Nobody comes any more: a party that is not full goes too. A stage says so to the next by itself. */
+void onramp_stage_complete(struct onramp_stage *stage);
 
 extern const struct onramp_stage_kind onramp_stage_roles, onramp_stage_members; /* assign.c */
 /* Make ready to invite, against `target`, which *out gets the target of. */

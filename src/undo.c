@@ -94,5 +94,5 @@ enum onramp_status onramp_undo(const struct onramp_stage_setup *setup, const str
     };
     struct onramp_stage stage = {
         .kind = &kind, .setup = setup, .self = settings, .subjects = nothing, .subject_count = 1};
-    return onramp_stage_run(&stage, NULL, summary, err);
+    return onramp_stage_run(&stage, summary, err);
 }

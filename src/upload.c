@@ -53,6 +53,8 @@ static void record_outcome(struct onramp_run *r, const struct onramp_job *job, e
         r->summary->adopted += adopted ? 1 : 0;
     }
     ledger_result(r, onramp_ledger_outcome(r->ledger, &line, r->err));
+    if (fine)
+        onramp_after_created(r, &job->user.identity);
 }
 
 /* The record is finished, the tenant being well. */
@@ -60,9 +62,9 @@ static void settle(struct onramp_run *r, uint32_t id, enum onramp_outcome outcom
 {
     struct onramp_job *job = &r->jobs[id];
     record_outcome(r, job, outcome, user_id, adopted);
-    onramp_scheduler_settle(r->engine.scheduler, id);
+    onramp_scheduler_settle(r->lane->scheduler, id);
     onramp_job_forget(job);
-    onramp_engine_progressed(&r->engine);
+    onramp_lane_progressed(r->lane);
 }
 
 /* The record is given up for this run. */
@@ -70,7 +72,7 @@ static void abandon(struct onramp_run *r, uint32_t id, enum onramp_outcome outco
 {
     struct onramp_job *job = &r->jobs[id];
     record_outcome(r, job, outcome, NULL, false);
-    onramp_scheduler_abandon(r->engine.scheduler, id, r->engine.now);
+    onramp_scheduler_abandon(r->lane->scheduler, id, r->engine.now);
     onramp_job_forget(job);
 }
 
@@ -180,7 +182,7 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
     *job = (struct onramp_job){.held = true, .ordinal = ordinal, .user = *user};
     *user = (struct onramp_user){0}; /* it is the job's now */
     inherit(job, entry);
-    onramp_scheduler_expect(r->engine.scheduler, --r->to_feed);
+    onramp_scheduler_expect(r->lane->scheduler, --r->to_feed);
     job->asking = job->lost && can_ask(r, job);
     if (job->lost && !job->asking) {
         record_outcome(r, job, ONRAMP_UNKNOWN, NULL, false);
@@ -190,7 +192,7 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
     choose_id(r, job);
     if (!job->asking)
         prefer_given_id(job);
-    onramp_scheduler_add(r->engine.scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->engine.now);
+    onramp_scheduler_add(r->lane->scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
 /* A user whom earlier runs left in doubt, and whose record was taken out of the file, or spoiled. Where nothing can be
@@ -198,7 +200,7 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
 static void start_stray(struct onramp_run *r)
 {
     const struct onramp_ledger_entry *entry = r->census.strays[r->strays_fed++];
-    onramp_scheduler_expect(r->engine.scheduler, --r->to_feed);
+    onramp_scheduler_expect(r->lane->scheduler, --r->to_feed);
     uint32_t id = free_job(r);
     struct onramp_job *job = &r->jobs[id];
     *job = (struct onramp_job){.held = true, .stray = true, .ordinal = entry->record};
@@ -206,7 +208,7 @@ static void start_stray(struct onramp_run *r)
     inherit(job, entry);
     job->asking = can_ask(r, job);
     if (job->asking)
-        onramp_scheduler_add(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+        onramp_scheduler_add(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
     else
         onramp_job_forget(job);
 }
@@ -269,7 +271,7 @@ static bool admit(void *self)
 /* Records behind the last sendable one are read too: each gets its outcome. */
 static void admit_rest(struct onramp_run *r)
 {
-    while (r->engine.stop == ONRAMP_STOP_NOT && admit(r))
+    while (r->lane->stop == ONRAMP_STOP_NOT && admit(r))
         continue;
 }
 
@@ -370,7 +372,7 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
         request.correlation_id = job->correlation;
         request.custom_domain = r->settings->target.custom_domain;
     }
-    enum onramp_status st = r->engine.transport->ops->send(r->engine.transport->self, id, &request, r->err);
+    enum onramp_status st = onramp_lane_send(r->lane, id, &request);
     if (st == ONRAMP_OK && !job->sent) {
         job->sent = true;
         job->sent_at = r->engine.now;
@@ -397,7 +399,7 @@ static void depart(void *self, const uint32_t *ids, uint32_t count)
             continue;
         /* It was to leave and did not. Its attempt may be on disk, so the next run asks about it. */
         onramp_engine_fail(&r->engine, ONRAMP_STOP_DISK, st);
-        onramp_engine_turn_back(&r->engine, ids[i]);
+        onramp_lane_turn_back(r->lane, ids[i]);
         onramp_job_forget(&r->jobs[ids[i]]);
     }
 }
@@ -414,9 +416,9 @@ static void ask(struct onramp_run *r, uint32_t id, bool conflicted, bool at_once
     job->asking = true;
     job->conflicted = conflicted;
     if (at_once)
-        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
     else
-        onramp_scheduler_later(r->engine.scheduler, id, ONRAMP_GROUP_READ, job->failures + job->ask_failures,
+        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_READ, job->failures + job->ask_failures,
                                r->engine.now);
 }
 
@@ -428,7 +430,7 @@ static void try_again(struct onramp_run *r, uint32_t id)
     if (job->failures >= r->settings->target.max_attempts)
         abandon(r, id, ONRAMP_FAILED);
     else
-        onramp_scheduler_later(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, job->failures > 0 ? job->failures : 1,
+        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, job->failures > 0 ? job->failures : 1,
                                r->engine.now);
 }
 
@@ -449,7 +451,7 @@ static void land_unauthorized(struct onramp_run *r, uint32_t id)
         land_stop(r, id, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
         return;
     }
-    onramp_scheduler_again(r->engine.scheduler, id, r->jobs[id].asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE,
+    onramp_scheduler_again(r->lane->scheduler, id, r->jobs[id].asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE,
                            r->engine.now);
 }
 
@@ -471,7 +473,7 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
         settle(r, id, ONRAMP_REJECTED, NULL, false);
         break;
     case ONRAMP_REPLY_THROTTLED:
-        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
         break;
     case ONRAMP_REPLY_UNAUTHORIZED:
         land_unauthorized(r, id);
@@ -503,7 +505,7 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
     if (r->engine.now - job->asked_at > ONRAMP_EVIDENCE_DELIVERY * ONRAMP_SECOND) {
         /* Read after a long sleep, in which an attempt of ours may have arrived, too long ago to be known by its date
          * as ours once the next has left: ask anew. */
-        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         return;
     }
     if (job->conflicted) {
@@ -519,7 +521,7 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
     else if (job->failures >= r->settings->target.max_attempts)
         abandon(r, id, ONRAMP_FAILED);
     else
-        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
 /* The tenant has told who is there. */
@@ -585,7 +587,7 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
         land_answer(r, id, NULL, 0);
         return;
     case ONRAMP_REPLY_THROTTLED:
-        onramp_scheduler_again(r->engine.scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         return;
     case ONRAMP_REPLY_UNAUTHORIZED:
         land_unauthorized(r, id);
@@ -604,17 +606,8 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
     if (job->ask_failures >= r->settings->target.max_attempts)
         abandon(r, id, ONRAMP_UNKNOWN);
     else
-        onramp_scheduler_later(r->engine.scheduler, id, ONRAMP_GROUP_READ,
+        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_READ,
                                job->ask_failures > 0 ? job->ask_failures : 1, r->engine.now);
-}
-
-/* A server that repeats what it was sent must not bring a secret into ledger or log. */
-static void withhold(const struct onramp_run *r, const struct onramp_job *job, struct onramp_reply *reply)
-{
-    const struct onramp_secret *token = onramp_session_token(&r->engine.session);
-    if ((job->password != NULL && strstr(reply->message, job->password->text) != NULL) ||
-        (token != NULL && strstr(reply->message, token->text) != NULL))
-        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
 }
 
 static void land(void *self, const struct onramp_answer *answer)
@@ -625,8 +618,8 @@ static void land(void *self, const struct onramp_answer *answer)
     assert(id < r->engine.job_count && job->held);
     struct onramp_reply reply;
     onramp_reply_parse(&reply, answer, !job->asking);
-    withhold(r, job, &reply);
-    onramp_engine_landed(&r->engine, id, &reply);
+    onramp_session_withhold(&r->engine.session, job->password, &reply);
+    onramp_lane_landed(r->lane, id, &reply);
     bool fine = reply.meaning == ONRAMP_REPLY_DONE;
     onramp_session_log(&r->engine.session, ONRAMP_LOG_DEBUG, "record %llu: %s %d %s (%.3f s)",
                        (unsigned long long)job->ordinal, job->asking ? "asked:" : "create:", reply.status,
@@ -647,7 +640,7 @@ static void settle_rest(struct onramp_run *r)
 {
     for (uint32_t id = 0; id < r->engine.job_count; id++) {
         struct onramp_job *job = &r->jobs[id];
-        if (job->held && job->sent && r->engine.stop != ONRAMP_STOP_DISK)
+        if (job->held && job->sent && r->lane->stop != ONRAMP_STOP_DISK)
             record_outcome(r, job, in_doubt(job) ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
         if (job->held)
             onramp_job_forget(job);
@@ -664,6 +657,14 @@ static void tell_strays(const struct onramp_run *r)
                            (unsigned long long)r->strays[ONRAMP_EXISTS], (unsigned long long)r->strays[ONRAMP_FAILED]);
 }
 
+/* Before whatever follows the creates has come to its end. */
+static void ended(void *self)
+{
+    struct onramp_run *r = self;
+    admit_rest(r);
+    onramp_after_complete(r);
+}
+
 static void report(void *self)
 {
     onramp_run_report(self);
@@ -674,7 +675,8 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
                                  const struct onramp_observer *observer, struct onramp_summary *summary,
                                  struct onramp_error *err)
 {
-    static const struct onramp_engine_ops ops = {.feed = admit, .depart = depart, .land = land, .report = report};
+    static const struct onramp_lane_ops ops = {
+        .feed = admit, .depart = depart, .land = land, .report = report, .ended = ended};
     struct onramp_error own = {0};
     *summary = (struct onramp_summary){0};
     struct onramp_run r = {
@@ -688,12 +690,11 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
         onramp_run_clear(&r);
         return st;
     }
-    onramp_scheduler_expect(r.engine.scheduler, settings->dry_run ? 0 : r.to_feed);
+    onramp_scheduler_expect(r.lane->scheduler, settings->dry_run ? 0 : r.to_feed);
     onramp_engine_run(&r.engine);
-    admit_rest(&r);
     settle_rest(&r);
     tell_strays(&r);
-    onramp_after_run(&r);
+    onramp_after_close(&r);
     st = onramp_run_end(&r);
     onramp_run_clear(&r);
     return st;

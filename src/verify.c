@@ -56,5 +56,5 @@ enum onramp_status onramp_verify(const struct onramp_stage_setup *setup, struct 
         .answered = answered,
     };
     struct onramp_stage stage = {.kind = &kind, .setup = setup};
-    return onramp_stage_run(&stage, NULL, summary, err);
+    return onramp_stage_run(&stage, summary, err);
 }

@@ -71,6 +71,14 @@ ONRAMP_API void onramp_pacer_free(struct onramp_pacer *pacer);
 ONRAMP_API onramp_time onramp_pacer_when(struct onramp_pacer *pacer, enum onramp_group group, uint64_t left,
                                          onramp_time now);
 
+/*
+ * The same for a request with others before it: `ahead`, by group, are requests still to be sent that have precedence,
+ * and where they draw from the same bucket it keeps the working reserve for them. The first of a group, which has yet
+ * to show its bucket, waits for no reserve: it is worth a token to know. NULL: nothing is ahead.
+ */
+ONRAMP_API onramp_time onramp_pacer_when_behind(struct onramp_pacer *pacer, enum onramp_group group, uint64_t left,
+                                                const uint64_t ahead[ONRAMP_GROUPS], onramp_time now);
+
 /* Why onramp_pacer_when() last said what it said: "waits 0.31 s: drip 2.9..3.4/s guarantees 0.7 tokens". Borrowed until
  * the next call. */
 ONRAMP_API const char *onramp_pacer_reason(const struct onramp_pacer *pacer);

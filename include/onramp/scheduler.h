@@ -25,6 +25,7 @@ struct onramp_scheduler_settings {
     onramp_span backoff_base; /* first backoff after a transient failure, > 0 */
     onramp_span backoff_cap;  /* longest, >= base */
     uint64_t seed;            /* of the jitter */
+    enum onramp_group feeds;  /* the group of the jobs that are fed */
 };
 
 /* Borrows `pacer`, which must live longer. *out is the caller's, to free. ONRAMP_EUSAGE, ONRAMP_ENOMEM. */
@@ -39,6 +40,15 @@ ONRAMP_API void onramp_scheduler_free(struct onramp_scheduler *scheduler);
  * a job number is free, FEED is asked for as soon as no job of the feed is ready. 0: no more.
  */
 ONRAMP_API void onramp_scheduler_expect(struct onramp_scheduler *scheduler, uint64_t more);
+
+/*
+ * Several schedulers may share a pacer, some having precedence over others: what those ahead have still to send, by
+ * group, goes before this one's jobs. Nothing at the start.
+ */
+ONRAMP_API void onramp_scheduler_behind(struct onramp_scheduler *scheduler, const uint64_t ahead[ONRAMP_GROUPS]);
+
+/* Adds to `left` what is still to be sent, by group: jobs that wait, and those to be fed. */
+ONRAMP_API void onramp_scheduler_left(const struct onramp_scheduler *scheduler, uint64_t left[ONRAMP_GROUPS]);
 
 /* Add job `id` (not held now), ready at once. */
 ONRAMP_API void onramp_scheduler_add(struct onramp_scheduler *scheduler, uint32_t id, enum onramp_group group,

@@ -1,5 +1,5 @@
 /*
- * stage.h - what comes after the creates: is everybody there, out with them again, links and mails to set a password,
+ * stage.h - what comes after the creates, or beside them: is everybody there, out with them again, links and mails to set a password,
  * roles and organizations.
  *
  * A stage sends a request, or a short series, for each user that a ledger says was created (adopted ones too), through

@@ -44,8 +44,10 @@ struct onramp_target {
 };
 
 /*
- * What follows the creates in the same run, for every user that the ledger says was created, by this run or an earlier
- * one: roles, then the organization, then invitations. Borrowed for the run.
+ * What is done beside the creates in the same run, for every user that the ledger says was created, by this run or an
+ * earlier one, as soon as it is: roles, then the organization, then invitations. Creates go first where they draw from
+ * the same bucket, and one place of the concurrency is kept for them. If the tenant refuses one of these stages, it
+ * ends, with those behind it, and the creates go on. Borrowed for the run.
  */
 struct onramp_after {
     const char *const *roles; /* ids, at most 50 */
@@ -102,7 +104,7 @@ struct onramp_summary {
     uint64_t records, counts[ONRAMP_OUTCOMES]; /* every record of the file, once, by its final outcome */
     uint64_t unsent;                           /* records left alone because the run stopped early: none of the above */
     uint64_t adopted;       /* of created: proven by asking: nobody has the password, unless it was sealed */
-    bool ran[ONRAMP_DEEDS]; /* which stages followed … */
+    bool ran[ONRAMP_DEEDS]; /* which stages there were … */
     struct onramp_stage_summary after[ONRAMP_DEEDS]; /* … and what they came to */
     uint64_t requests, throttled;                    /* with those of the stages */
     bool has_least;

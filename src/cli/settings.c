@@ -295,7 +295,7 @@ static const struct setting rows[] = {
      .kind = SETTING_CHOICE,
      .argument = "ticket|email",
      .choice = way_name,
-     .help = "then invite every created user, as the command invite does",
+     .help = "invite every user as soon as it is created, as the command invite does",
      .commands = UPLOAD,
      AT(invite),
      .recorded = true},

@@ -230,7 +230,19 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     return b->flying > 0 ? at : min(at, b->probe_at);
 }
 
-onramp_time onramp_pacer_when(struct onramp_pacer *p, enum onramp_group group, uint64_t left, onramp_time now)
+/* Requests still to be sent that draw from this bucket, up to the one that is asked about. */
+static uint64_t left_in(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group,
+                        uint64_t left, const uint64_t *ahead)
+{
+    if (!p->heard[group])
+        return 1;
+    for (int g = 0; ahead != NULL && g < ONRAMP_GROUPS; g++)
+        left += b->groups[g] ? ahead[g] : 0;
+    return left > 0 ? left : 1;
+}
+
+onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group group, uint64_t left,
+                                     const uint64_t ahead[ONRAMP_GROUPS], onramp_time now)
 {
     struct decision *d = p->last;
     *d = (struct decision){.why = WHY_GOES, .asked_at = now, .at = now};
@@ -256,7 +268,7 @@ onramp_time onramp_pacer_when(struct onramp_pacer *p, enum onramp_group group, u
         struct decision before = *d;
         if (!draws(p, group, b))
             continue;
-        onramp_time at = bucket_when(p, b, left > 0 ? left : 1, now);
+        onramp_time at = bucket_when(p, b, left_in(p, b, group, left, ahead), now);
         if (at > before.at)
             d->at = at;
         else
@@ -264,6 +276,11 @@ onramp_time onramp_pacer_when(struct onramp_pacer *p, enum onramp_group group, u
     }
     assert(d->at != ONRAMP_NEVER || p->in_flight > 0); /* only an answer can change this: one is awaited */
     return d->at;
+}
+
+onramp_time onramp_pacer_when(struct onramp_pacer *p, enum onramp_group group, uint64_t left, onramp_time now)
+{
+    return onramp_pacer_when_behind(p, group, left, NULL, now);
 }
 
 /* ---- sending and hearing ---- */

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* So many failures, none of them a sibling of another and no success between, are the tenant's and not a record's. */
 #define TROUBLE 2
@@ -35,7 +36,8 @@ struct onramp_scheduler {
     uint32_t held, in_flight;
     int64_t next_order;
 
-    uint64_t more;          /* jobs that can still be fed */
+    uint64_t more;                 /* jobs that can still be fed */
+    uint64_t ahead[ONRAMP_GROUPS]; /* requests of others that have precedence */
     uint32_t trouble;       /* transient failures since the tenant was last well */
     onramp_time hold_until; /* nothing leaves before, while in trouble */
     bool draining;
@@ -116,7 +118,7 @@ static void promote(struct onramp_scheduler *s, onramp_time now)
 
 static bool hungry(const struct onramp_scheduler *s)
 {
-    return s->more > 0 && s->held < s->settings.jobs && s->ready[ONRAMP_GROUP_CREATE].size == 0;
+    return s->more > 0 && s->held < s->settings.jobs && s->ready[s->settings.feeds].size == 0;
 }
 
 static enum onramp_todo step_is(struct onramp_step *step, enum onramp_todo todo, uint32_t job, onramp_time at)
@@ -139,7 +141,18 @@ static enum onramp_todo send_one(struct onramp_scheduler *s, enum onramp_group g
 /* Requests of a group that are still to be sent, as the pacer wants to know them. */
 static uint64_t left_in(const struct onramp_scheduler *s, enum onramp_group group)
 {
-    return s->ready[group].size + s->delayed_in[group] + (group == ONRAMP_GROUP_CREATE ? s->more : 0);
+    return s->ready[group].size + s->delayed_in[group] + (group == s->settings.feeds ? s->more : 0);
+}
+
+void onramp_scheduler_behind(struct onramp_scheduler *s, const uint64_t ahead[ONRAMP_GROUPS])
+{
+    memcpy(s->ahead, ahead, sizeof s->ahead);
+}
+
+void onramp_scheduler_left(const struct onramp_scheduler *s, uint64_t left[ONRAMP_GROUPS])
+{
+    for (int g = 0; g < ONRAMP_GROUPS; g++)
+        left[g] += left_in(s, (enum onramp_group)g);
 }
 
 enum onramp_todo onramp_scheduler_next(struct onramp_scheduler *s, onramp_time now, struct onramp_step *step)
@@ -162,17 +175,20 @@ enum onramp_todo onramp_scheduler_next(struct onramp_scheduler *s, onramp_time n
     static const enum onramp_group turn[] = {ONRAMP_GROUP_READ, ONRAMP_GROUP_CREATE, ONRAMP_GROUP_CONNECTIONS,
                                              ONRAMP_GROUP_DELETE, ONRAMP_GROUP_OTHER};
     onramp_time at = s->delayed.size > 0 ? s->delayed.items[0].key : ONRAMP_NEVER;
+    bool asked = false;
     for (size_t i = 0; i < sizeof turn / sizeof turn[0]; i++) {
         enum onramp_group group = turn[i];
         if (s->ready[group].size == 0)
             continue;
-        onramp_time may = onramp_pacer_when(s->pacer, group, left_in(s, group), now);
+        onramp_time may = onramp_pacer_when_behind(s->pacer, group, left_in(s, group), s->ahead, now);
+        asked = true;
         if (may <= now)
             return send_one(s, group, now, step);
         if (may < at)
             at = may;
     }
-    assert(at != ONRAMP_NEVER || s->in_flight > 0); /* else nothing would ever happen again */
+    /* Else nothing would ever happen again. The pacer may await the answer to another's request. */
+    assert(at != ONRAMP_NEVER || s->in_flight > 0 || asked);
     return step_is(step, ONRAMP_WAIT, 0, at);
 }
 

@@ -254,6 +254,22 @@ static void counts_a_group_that_has_shown_nothing_against_all(void **state)
     onramp_pacer_free(p);
 }
 
+static void keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 20, 8, 0);
+    now = ask(p, ONRAMP_GROUP_READ, 40, 30, now);
+    const uint64_t ahead[ONRAMP_GROUPS] = {[ONRAMP_GROUP_CREATE] = 100};
+    assert_true(onramp_pacer_when_behind(p, ONRAMP_GROUP_READ, 1, ahead, now) <= now); /* a bucket of its own */
+    /* The first of a group, which draws from one of them, is worth a token of any. */
+    assert_true(onramp_pacer_when_behind(p, ONRAMP_GROUP_OTHER, 50, ahead, now) <= now);
+    now = ask(p, ONRAMP_GROUP_OTHER, 20, 7, now);
+    assert_true(onramp_pacer_when_behind(p, ONRAMP_GROUP_OTHER, 1, NULL, now) <= now);
+    assert_true(onramp_pacer_when_behind(p, ONRAMP_GROUP_OTHER, 1, ahead, now) > now);
+    onramp_pacer_free(p);
+}
+
 static void never_exceeds_the_ceiling_given(void **state)
 {
     (void)state;
@@ -500,6 +516,7 @@ int main(void)
         cmocka_unit_test(draws_each_group_from_the_bucket_it_has_shown),
         cmocka_unit_test(counts_groups_with_the_same_limit_as_one_bucket),
         cmocka_unit_test(counts_a_group_that_has_shown_nothing_against_all),
+        cmocka_unit_test(keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket),
         cmocka_unit_test(never_exceeds_the_ceiling_given),
         cmocka_unit_test(goes_at_an_even_pace_without_headers),
         cmocka_unit_test(asks_again_when_the_announced_reset_has_passed),

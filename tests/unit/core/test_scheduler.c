@@ -207,6 +207,38 @@ static void failures_of_one_broken_connection_count_once(void **state)
     tear_down(&f);
 }
 
+static void what_others_have_still_to_send_goes_first_in_the_bucket_that_they_share(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, 4);
+    struct onramp_step step;
+    struct onramp_scheduler *behind = NULL;
+    const struct onramp_scheduler_settings settings = {
+        .jobs = 4, .backoff_base = 1, .backoff_cap = 1, .feeds = ONRAMP_GROUP_OTHER};
+    assert_int_equal(onramp_scheduler_new(&behind, &settings, f.pacer, NULL), ONRAMP_OK);
+    onramp_scheduler_expect(f.scheduler, 100);
+    onramp_scheduler_expect(behind, 7);
+    assert_int_equal(onramp_scheduler_next(behind, 0, &step), ONRAMP_FEED);
+    onramp_scheduler_add(behind, 0, ONRAMP_GROUP_OTHER, 0);
+    uint64_t left[ONRAMP_GROUPS] = {0};
+    onramp_scheduler_left(f.scheduler, left);
+    onramp_scheduler_left(behind, left);
+    assert_int_equal(left[ONRAMP_GROUP_CREATE], 100);
+    assert_int_equal(left[ONRAMP_GROUP_OTHER], 8);
+    /* Both groups show a bucket of 20 with 5 tokens in it. */
+    const struct onramp_signal five = {.kind = ONRAMP_SIGNAL_TAKEN, .has_limit = true, .limit = 20, .remaining = 5};
+    for (int group = ONRAMP_GROUP_CREATE; group < ONRAMP_GROUPS; group += ONRAMP_GROUP_OTHER)
+        onramp_pacer_answered(f.pacer, onramp_pacer_sent(f.pacer, (enum onramp_group)group, 0), &five, 1);
+    onramp_scheduler_behind(behind, (const uint64_t[ONRAMP_GROUPS]){[ONRAMP_GROUP_CREATE] = 100});
+    assert_int_equal(onramp_scheduler_next(behind, 1, &step), ONRAMP_WAIT);
+    onramp_scheduler_expect(behind, 0);
+    onramp_scheduler_behind(behind, (const uint64_t[ONRAMP_GROUPS]){0});
+    assert_int_equal(onramp_scheduler_next(behind, 1, &step), ONRAMP_SEND);
+    onramp_scheduler_free(behind);
+    tear_down(&f);
+}
+
 static void sends_nothing_more_once_it_drains(void **state)
 {
     (void)state;
@@ -275,6 +307,7 @@ int main(void)
         cmocka_unit_test(holds_a_failed_job_back_for_its_backoff_only),
         cmocka_unit_test(holds_the_whole_pool_when_failures_follow_each_other),
         cmocka_unit_test(failures_of_one_broken_connection_count_once),
+        cmocka_unit_test(what_others_have_still_to_send_goes_first_in_the_bucket_that_they_share),
         cmocka_unit_test(sends_nothing_more_once_it_drains),
         cmocka_unit_test(backoff_doubles_within_its_jitter_and_stops_at_the_cap),
         cmocka_unit_test(heap_gives_back_in_order_whatever_was_removed),

@@ -1,0 +1,77 @@
+/*
+ * stages.h - a tenant in virtual time with users of a ledger's making, and what is done with them.
+ */
+#ifndef ONRAMP_SIM_STAGES_H
+#define ONRAMP_SIM_STAGES_H
+
+#include "sim/world.h"
+#include "tenant/model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+extern char ledger_path[], links_path[];
+/* cmocka's group fixtures: files under these paths, and away with them. */
+int stages_make_paths(void **state);
+int stages_remove_paths(void **state);
+
+struct seeds {
+    uint64_t first, last;
+};
+
+/* As many as usual, or as ONRAMP_SEED and ONRAMP_SEEDS want. */
+struct seeds seeds(uint64_t usual);
+
+#define FAIL(seed, ...)                                                                                                \
+    do {                                                                                                               \
+        print_error(__VA_ARGS__);                                                                                      \
+        fail_msg("replay with ONRAMP_SEED=%llu", (unsigned long long)(seed));                                          \
+    } while (0)
+
+/* Enterprise or Professional by turns, on a network without faults. */
+struct world_setup ordinary(uint64_t seed);
+/* Whatever can befall a request, but for a network that delivers twice, against which nothing helps, and tokens. */
+void make_bad(struct world *w);
+
+extern uint64_t asked; /* for so many mails */
+extern bool refuse;    /* to have them sent */
+
+extern const struct onramp_after *after; /* the uploads; NULL: nothing */
+extern uint32_t concurrency;             /* of uploads; 0: as usual */
+struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed);
+/* A world whose tenant has `users` users of this ledger's making. */
+void populate(struct world *w, const struct world_setup *setup, uint64_t users);
+
+typedef enum onramp_status stage_call(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
+                                      struct onramp_error *err);
+/* One run of a stage's command. */
+struct onramp_stage_summary run(struct world *w, stage_call *call, uint64_t seed);
+
+struct onramp_tenant_view view_of(struct world *w);
+struct onramp_account *account(struct world *w, uint64_t record);
+long ledger_size(void);
+
+/* Rows for `users` users, one each. */
+bool links_are_complete(struct world *w, uint64_t users);
+
+struct post {
+
+    uint64_t mails[100]; /* requests for one that arrived, by record */
+    onramp_time last_at;
+    onramp_span closest;
+    const struct world *world;
+};
+extern struct post post;
+
+/* Watch for mails from now on. */
+void open_post(struct world *w);
+uint64_t most_mails(void); /* that anybody got */
+
+#endif
