@@ -16,12 +16,6 @@ static bool wants(const struct onramp_stage *stage, const struct onramp_ledger_e
     return false;
 }
 
-static enum onramp_group group(const struct onramp_errand *errand)
-{
-    (void)errand;
-    return ONRAMP_GROUP_OTHER;
-}
-
 static bool ahead(const struct onramp_errand *errand)
 {
     (void)errand;
@@ -48,6 +42,12 @@ static void answered(struct onramp_stage *stage, uint32_t id, const struct onram
 }
 
 /* ---- roles: one call a user, with those that it does not have from us yet ---- */
+
+static enum onramp_group group_of_roles(const struct onramp_errand *errand)
+{
+    (void)errand;
+    return ONRAMP_GROUP_OTHER;
+}
 
 static enum onramp_status request_roles(struct onramp_stage *stage, struct onramp_errand *errand, char *path,
                                         size_t room, struct onramp_request *out)
@@ -76,13 +76,19 @@ const struct onramp_stage_kind onramp_stage_roles = {
     .party = 1,
     .exits = {[ONRAMP_RESULT_MISSING] = 1, [ONRAMP_RESULT_REFUSED] = 1, [ONRAMP_RESULT_FAILED] = 5},
     .wants = wants,
-    .group = group,
+    .group = group_of_roles,
     .ahead = ahead,
     .request = request_roles,
     .answered = answered,
 };
 
 /* ---- members: ten users a call ---- */
+
+static enum onramp_group group_of_members(const struct onramp_errand *errand)
+{
+    (void)errand;
+    return ONRAMP_GROUP_MEMBERS;
+}
 
 static enum onramp_status request_members(struct onramp_stage *stage, struct onramp_errand *errand, char *path,
                                           size_t room, struct onramp_request *out)
@@ -111,7 +117,7 @@ const struct onramp_stage_kind onramp_stage_members = {
     .party = ONRAMP_PARTY_MAX,
     .exits = {[ONRAMP_RESULT_MISSING] = 1, [ONRAMP_RESULT_REFUSED] = 1, [ONRAMP_RESULT_FAILED] = 5},
     .wants = wants,
-    .group = group,
+    .group = group_of_members,
     .ahead = ahead,
     .request = request_members,
     .answered = answered,

@@ -687,6 +687,7 @@ enum onramp_status onramp_upload(const struct onramp_upload_settings *settings, 
     if (st != ONRAMP_OK) {
         summary->exit = onramp_session_exit(&r.engine.session, st);
         (void)snprintf(summary->reason, sizeof summary->reason, "%s", r.err->text);
+        onramp_after_close(&r);
         onramp_run_clear(&r);
         return st;
     }

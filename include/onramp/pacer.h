@@ -27,14 +27,16 @@
 
 /*
  * Endpoint groups, each of which may have a bucket of its own beside a global one. What draws
- * from what is learned: an answer's x-ratelimit-limit tells which bucket its group draws from.
+ * from what is learned: an answer's x-ratelimit-limit tells which bucket its group draws from, and where two
+ * groups show the same limit, the tokens left tell whether that is one bucket or two.
  */
 enum onramp_group {
     ONRAMP_GROUP_CREATE,      /* POST /users */
     ONRAMP_GROUP_READ,        /* GET /users…, GET /users-by-email */
     ONRAMP_GROUP_CONNECTIONS, /* GET /connections… */
     ONRAMP_GROUP_DELETE,      /* DELETE /users/{id} */
-    ONRAMP_GROUP_OTHER,       /* tickets, roles, members, jobs */
+    ONRAMP_GROUP_MEMBERS,     /* POST /organizations/{id}/members */
+    ONRAMP_GROUP_OTHER,       /* tickets, roles, jobs */
     ONRAMP_GROUPS
 };
 

@@ -179,6 +179,7 @@ static const struct setting rows[] = {
     {.flag = "read", BUCKET, .help = "bucket of looking users up", AT(groups[ONRAMP_GROUP_READ])},
     {.flag = "connections", BUCKET, .help = "bucket of reading connections", AT(groups[ONRAMP_GROUP_CONNECTIONS])},
     {.flag = "delete", BUCKET, .help = "bucket of DELETE /users", AT(groups[ONRAMP_GROUP_DELETE])},
+    {.flag = "members", BUCKET, .help = "bucket of adding members to organizations", AT(groups[ONRAMP_GROUP_MEMBERS])},
     {.flag = "other", BUCKET, .help = "bucket of everything else", AT(groups[ONRAMP_GROUP_OTHER])},
     {.flag = "initial",
      .kind = SETTING_COUNT,

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TOKEN       ONRAMP_TOKEN
 #define FLIGHT_MAX  256
@@ -53,7 +54,9 @@ struct onramp_pacer {
     struct onramp_bucket ceiling;
     struct flight flight[FLIGHT_MAX];
     uint32_t in_flight, group_in_flight[ONRAMP_GROUPS];
-    bool heard[ONRAMP_GROUPS]; /* the group has shown its bucket, or that it shows none */
+    bool heard[ONRAMP_GROUPS];                  /* the group has shown its bucket, or that it shows none */
+    bool precede[ONRAMP_GROUPS][ONRAMP_GROUPS]; /* before the first one's requests go the second one's: as last asked */
+    uint32_t undecided[ONRAMP_GROUPS];          /* answers that may have spoken of another bucket of the same size */
     struct onramp_belief bucket[BUCKETS_MAX];
     uint32_t dropped; /* size of the bucket that was last taken for changed */
     onramp_time dropped_at;
@@ -135,12 +138,14 @@ static bool draws(const struct onramp_pacer *p, enum onramp_group group, const s
     return b->size > 0 && (b->groups[group] || !p->heard[group]);
 }
 
-static struct onramp_belief *find(struct onramp_pacer *p, uint32_t size)
+/* The bucket of that size from which the group draws, or else might draw. */
+static struct onramp_belief *find(struct onramp_pacer *p, uint32_t size, enum onramp_group group)
 {
+    struct onramp_belief *found = NULL;
     for (int i = 0; i < BUCKETS_MAX; i++)
-        if (p->bucket[i].size == size)
-            return &p->bucket[i];
-    return NULL;
+        if (p->bucket[i].size == size && (found == NULL || p->bucket[i].groups[group]))
+            found = &p->bucket[i];
+    return found;
 }
 
 /* Where a new bucket stands: where none is, or where the longest unseen one was. */
@@ -160,12 +165,31 @@ static void leave(struct onramp_pacer *p, struct onramp_belief *b)
     b->size = 0;
 }
 
-/* The bucket of that size, made when it is new. `ticket` was just answered; what is on the wire may draw from it too.
- */
-static struct onramp_belief *known_bucket(struct onramp_pacer *p, uint32_t size, enum onramp_group group,
-                                          uint32_t ticket, onramp_time now)
+/* What is on the wire may draw from it too, and so did `ticket`, which was just answered. */
+static void tell_flights(struct onramp_pacer *p, struct onramp_belief *b, bool fresh, uint32_t ticket, onramp_time now)
 {
-    struct onramp_belief *b = find(p, size);
+    uint32_t wire[FLIGHT_MAX], flying = 0;
+    onramp_time since = now;
+    for (uint32_t i = 0; i < FLIGHT_MAX; i++)
+        if ((p->flight[i].used || i == ticket) && draws(p, p->flight[i].group, b) && !onramp_belief_has(b, i)) {
+            wire[flying++] = i;
+            since = min(since, p->flight[i].sent_at);
+        }
+    if (fresh) {
+        bool groups[ONRAMP_GROUPS];
+        bool hinted = p->settings.hint.tokens > 0 && (p->settings.hint_burst == 0 || p->settings.hint_burst == b->size);
+        memcpy(groups, b->groups, sizeof groups);
+        onramp_belief_start(b, b->size, flying, hinted ? &p->settings.hint : NULL, since);
+        memcpy(b->groups, groups, sizeof groups);
+    }
+    for (uint32_t i = 0; i < flying; i++)
+        onramp_belief_sent(b, wire[i], p->flight[wire[i]].sent_at);
+}
+
+/* The bucket that `group` draws from: `b`, or a new one if that is NULL. `ticket` was just answered. */
+static struct onramp_belief *join(struct onramp_pacer *p, struct onramp_belief *b, uint32_t size,
+                                  enum onramp_group group, uint32_t ticket, onramp_time now)
+{
     if (b != NULL && b->groups[group])
         return b;
     bool fresh = b == NULL;
@@ -176,21 +200,57 @@ static struct onramp_belief *known_bucket(struct onramp_pacer *p, uint32_t size,
         *b = (struct onramp_belief){.size = size};
     }
     b->groups[group] = true;
-    uint32_t wire[FLIGHT_MAX], flying = 0;
-    onramp_time since = now;
-    for (uint32_t i = 0; i < FLIGHT_MAX; i++)
-        if ((p->flight[i].used || i == ticket) && draws(p, p->flight[i].group, b) && !onramp_belief_has(b, i)) {
-            wire[flying++] = i;
-            since = min(since, p->flight[i].sent_at);
-        }
-    if (fresh) {
-        bool hinted = p->settings.hint.tokens > 0 && (p->settings.hint_burst == 0 || p->settings.hint_burst == size);
-        onramp_belief_start(b, size, flying, hinted ? &p->settings.hint : NULL, since);
-        b->groups[group] = true;
-    }
-    for (uint32_t i = 0; i < flying; i++)
-        onramp_belief_sent(b, wire[i], p->flight[wire[i]].sent_at);
+    tell_flights(p, b, fresh, ticket, now);
     return b;
+}
+
+/* It was taken for one with the bucket that others draw from, and is not. What that has shown is of no use. */
+static void split(struct onramp_pacer *p, struct onramp_belief *b, enum onramp_group group, onramp_time now)
+{
+    if (!b->groups[group])
+        return;
+    b->groups[group] = false;
+    b->takes = b->flying = 0;
+    tell_flights(p, b, true, FLIGHT_MAX, now);
+}
+
+enum whose { SAME, ANOTHER, UNDECIDED };
+
+/*
+ * Two buckets may be of one size. While those ahead of this group draw from the one that is known: does this answer
+ * speak of it? Surely not if it shows much more than that can hold; surely if it shows much less than one that only
+ * this group draws from would.
+ */
+static enum whose whose(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group,
+                        uint32_t remaining, onramp_time now)
+{
+    bool others = false;
+    for (int g = 0; g < ONRAMP_GROUPS; g++)
+        others = others || (g != (int)group && b->groups[g] && p->precede[group][g]);
+    if (!others)
+        return SAME;
+    int64_t low, most, much = max(2, b->size / 4) * TOKEN;
+    onramp_belief_bounds(b, now, &low, &most);
+    most += b->flying * TOKEN; /* what is on the wire may not have arrived */
+    if (remaining * TOKEN > most + much)
+        return ANOTHER;
+    int64_t own = ((int64_t)b->size - 1 - p->undecided[group]) * TOKEN;
+    bool told = remaining * TOKEN <= most && remaining * TOKEN + much < own;
+    return told ? SAME : UNDECIDED;
+}
+
+/* Is it worth a token to ask? Not before those ahead have shown their bucket, and again only when an answer would tell.
+ */
+static bool worth_asking(const struct onramp_pacer *p, enum onramp_group group, onramp_time now)
+{
+    bool all = true;
+    for (int g = 0; g < ONRAMP_GROUPS; g++)
+        all = all && (p->heard[g] || !p->precede[group][g]);
+    for (int i = 0; i < BUCKETS_MAX && p->undecided[group] > 0; i++) {
+        const struct onramp_belief *b = &p->bucket[i];
+        all = all && (b->size == 0 || whose(p, b, group, b->size - 1, now) != UNDECIDED);
+    }
+    return all;
 }
 
 /* ---- asking ---- */
@@ -258,6 +318,10 @@ onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group g
         d->why = WHY_FIRST;
         return d->at = ONRAMP_NEVER;
     }
+    for (int g = 0; g < ONRAMP_GROUPS; g++)
+        p->precede[group][g] = ahead != NULL && ahead[g] > 0;
+    if (!p->heard[group] && !worth_asking(p, group, now))
+        d->at = later(d, d->at, now + ONRAMP_SECOND, WHY_FIRST, NULL); /* or as soon as more is known */
     if (p->settings.ceiling.tokens > 0)
         d->at = later(d, d->at, onramp_bucket_when(&p->ceiling, 1, now), WHY_CEILING, NULL);
     d->blind = &p->blind[group];
@@ -357,6 +421,22 @@ static void unsure(struct onramp_pacer *p, uint32_t ticket, bool sure, onramp_ti
     }
 }
 
+/* The bucket that this answer speaks of. NULL: it cannot be told from another one yet. */
+static struct onramp_belief *shown_by(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s,
+                                      onramp_time now)
+{
+    enum onramp_group group = p->flight[ticket].group;
+    struct onramp_belief *b = find(p, s->limit, group);
+    enum whose which = b != NULL ? whose(p, b, group, s->remaining, now) : SAME;
+    if (which == UNDECIDED && !p->heard[group]) {
+        p->undecided[group]++;
+        return NULL;
+    }
+    if (which == ANOTHER)
+        split(p, b, group, now);
+    return join(p, which == ANOTHER ? NULL : b, s->limit, group, ticket, now);
+}
+
 static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
 {
     enum onramp_group group = p->flight[ticket].group;
@@ -365,7 +445,11 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
         unsure(p, ticket, true, now); /* overtaken by answers from after the change */
         return;
     }
-    struct onramp_belief *shown = known_bucket(p, s->limit, group, ticket, now);
+    struct onramp_belief *shown = shown_by(p, ticket, s, now);
+    if (shown == NULL) {
+        unsure(p, ticket, false, now); /* the next one, which goes alone again, may tell */
+        return;
+    }
     p->heard[group] = true;
     if (blind->on && (blind->hidden == 0 || blind->hidden == s->limit))
         blind->on = false;
@@ -378,10 +462,12 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
         struct onramp_belief *b = &p->bucket[i];
         if (b == shown || b->size == 0)
             continue;
-        if (!b->groups[group])
+        if (!b->groups[group]) {
             onramp_belief_void(b, ticket);
-        else
+            b->others.charged++; /* an API-wide bucket is charged although another one is shown: that was us */
+        } else {
             onramp_belief_silent(b, ticket, true, &p->rtt, now);
+        }
         if (b->groups[group] && ++b->missed >= MISSED_MAX && !p->stacked) {
             p->dropped = b->size; /* not shown any more: the limit was changed */
             p->dropped_at = now;
@@ -405,11 +491,11 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
     }
     if (s->edge)
         return; /* a pause, but no knowledge of any bucket */
-    struct onramp_belief *b = shows_limit(s) ? find(p, s->limit) : NULL;
+    struct onramp_belief *b = shows_limit(s) ? find(p, s->limit, f->group) : NULL;
     for (int i = 0; i < BUCKETS_MAX; i++) /* one in front of that which refused may have been charged */
         p->bucket[i].others.charged += &p->bucket[i] != b;
     if (b == NULL && shows_limit(s) && !shows) {
-        b = known_bucket(p, s->limit, f->group, FLIGHT_MAX, now);
+        b = join(p, NULL, s->limit, f->group, FLIGHT_MAX, now);
         p->heard[f->group] = true;
     }
     if (b != NULL) {

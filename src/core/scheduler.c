@@ -173,7 +173,7 @@ enum onramp_todo onramp_scheduler_next(struct onramp_scheduler *s, onramp_time n
 
     /* Questions about the past first: they free a job and cost little. */
     static const enum onramp_group turn[] = {ONRAMP_GROUP_READ, ONRAMP_GROUP_CREATE, ONRAMP_GROUP_CONNECTIONS,
-                                             ONRAMP_GROUP_DELETE, ONRAMP_GROUP_OTHER};
+                                             ONRAMP_GROUP_DELETE, ONRAMP_GROUP_MEMBERS, ONRAMP_GROUP_OTHER};
     onramp_time at = s->delayed.size > 0 ? s->delayed.items[0].key : ONRAMP_NEVER;
     bool asked = false;
     for (size_t i = 0; i < sizeof turn / sizeof turn[0]; i++) {

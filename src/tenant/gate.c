@@ -43,7 +43,7 @@ static struct onramp_bucket *create_bucket(struct onramp_gate *gate)
 enum onramp_status onramp_gate_init(struct onramp_gate *gate, const struct onramp_tenant_settings *settings,
                                     onramp_time now, struct onramp_error *err)
 {
-    static const char *const names[ONRAMP_GROUPS] = {"create", "read", "connections", "delete", "other"};
+    static const char *const names[ONRAMP_GROUPS] = {"create", "read", "connections", "delete", "members", "other"};
     *gate = (struct onramp_gate){.has_api = settings->api.burst > 0,
                                  .global_headers = settings->headers_global,
                                  .reset = settings->reset,
@@ -141,6 +141,7 @@ static const char *refusal_message(const struct onramp_gate *gate, const struct 
         "Global per second users_read group limit has been reached",
         "Global per second connections_read group limit has been reached",
         "Global per second users_delete group limit has been reached",
+        "Global per second organization_members_write group limit has been reached",
         "Global per second default group limit has been reached",
     };
     static const char *const by_minute[ONRAMP_GROUPS] = {
@@ -148,6 +149,7 @@ static const char *refusal_message(const struct onramp_gate *gate, const struct 
         "Global per minute users_read group limit has been reached",
         "Global per minute connections_read group limit has been reached",
         "Global per minute users_delete group limit has been reached",
+        "Global per minute organization_members_write group limit has been reached",
         "Global per minute default group limit has been reached",
     };
     if (bucket == &gate->api)

@@ -202,7 +202,7 @@ static const struct route management[] = {
     {"POST", "/api/v2/jobs/verification-email", ONRAMP_GROUP_OTHER, {"update:users"}, onramp_jobs_verification_email},
     {"POST",
      "/api/v2/organizations/{id}/members",
-     ONRAMP_GROUP_OTHER,
+     ONRAMP_GROUP_MEMBERS,
      {"create:organization_members"},
      onramp_organization_members},
 };

@@ -76,7 +76,7 @@ static struct onramp_ledger *open_ledger(struct world *w)
 }
 
 const struct onramp_after *after;
-uint32_t concurrency;
+uint32_t concurrency, reserve;
 
 struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
 {
@@ -90,6 +90,8 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
     settings.after = after;
     if (concurrency > 0)
         settings.target.pacing.concurrency = concurrency;
+    if (reserve > 0)
+        settings.target.pacing.reserve_percent = reserve - 1;
     struct onramp_ledger *ledger = open_ledger(w);
     enum onramp_status st = ONRAMP_EIO;
     summary = (struct onramp_summary){.exit = 5};

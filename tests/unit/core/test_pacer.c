@@ -254,6 +254,35 @@ static void counts_a_group_that_has_shown_nothing_against_all(void **state)
     onramp_pacer_free(p);
 }
 
+static void tells_two_buckets_of_one_size_apart_by_what_is_left_in_them(void **state)
+{
+    (void)state;
+    const uint64_t ahead[ONRAMP_GROUPS] = {[ONRAMP_GROUP_CREATE] = 100};
+    for (int apart = 0; apart <= 1; apart++) {
+        struct onramp_pacer *p = made(plain);
+        /* Before creates have shown their bucket nothing could be told. */
+        assert_true(onramp_pacer_when_behind(p, ONRAMP_GROUP_MEMBERS, 10, ahead, 0) > 0);
+        onramp_time now = 0;
+        double level = 20;
+        for (int i = 0; i < 40; i++) { /* 20 @ 200/min: drawn down, then at its own pace */
+            onramp_span idle = i < 20 ? 0 : 200 * MS;
+            now = ask(p, ONRAMP_GROUP_CREATE, 20, (uint32_t)(level - 1), now + idle);
+            level += -1 + (double)(100 * MS + (i < 19 ? 0 : 200 * MS)) / (double)(300 * MS);
+        }
+        uint32_t left = (uint32_t)(level - 1);
+        assert_true(onramp_pacer_when_behind(p, ONRAMP_GROUP_MEMBERS, 10, ahead, now) <= now);
+        uint32_t ticket = onramp_pacer_sent(p, ONRAMP_GROUP_MEMBERS, now), creates = 0;
+        struct onramp_signal s = taken(20, apart ? 19 : left);
+        onramp_pacer_answered(p, ticket, &s, now += 100 * MS);
+        onramp_time when = onramp_pacer_when_behind(p, ONRAMP_GROUP_MEMBERS, 10, ahead, now);
+        assert_int_equal(apart, when <= now); /* in one bucket creates go first */
+        for (; may(p, ONRAMP_GROUP_CREATE, now); creates++)
+            (void)onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
+        assert_in_range(creates, left - 1, left + 1);
+        onramp_pacer_free(p);
+    }
+}
+
 static void keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket(void **state)
 {
     (void)state;
@@ -358,6 +387,18 @@ static void counts_what_supply_fell_for_others(void **state)
     assert_int_equal(onramp_pacer_others(p), 8);
     (void)ask(p, ONRAMP_GROUP_CREATE, 50, 28, now);
     assert_int_equal(onramp_pacer_others(p), 8);
+    onramp_pacer_free(p);
+}
+
+static void counts_nothing_for_others_that_our_own_groups_may_have_drawn(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 40, 0);
+    for (uint32_t i = 0; i < 10; i++) /* they show a bucket of their own, and draw from the other as well */
+        now = ask(p, ONRAMP_GROUP_MEMBERS, 20, 19 - i, now);
+    (void)ask(p, ONRAMP_GROUP_CREATE, 50, 29, now);
+    assert_int_equal(onramp_pacer_others(p), 0);
     onramp_pacer_free(p);
 }
 
@@ -516,6 +557,7 @@ int main(void)
         cmocka_unit_test(draws_each_group_from_the_bucket_it_has_shown),
         cmocka_unit_test(counts_groups_with_the_same_limit_as_one_bucket),
         cmocka_unit_test(counts_a_group_that_has_shown_nothing_against_all),
+        cmocka_unit_test(tells_two_buckets_of_one_size_apart_by_what_is_left_in_them),
         cmocka_unit_test(keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket),
         cmocka_unit_test(never_exceeds_the_ceiling_given),
         cmocka_unit_test(goes_at_an_even_pace_without_headers),
@@ -523,6 +565,7 @@ int main(void)
         cmocka_unit_test(takes_the_limit_that_answers_show_over_the_hint),
         cmocka_unit_test(shows_the_least_that_was_left),
         cmocka_unit_test(counts_what_supply_fell_for_others),
+        cmocka_unit_test(counts_nothing_for_others_that_our_own_groups_may_have_drawn),
         cmocka_unit_test(keeps_what_others_drew_from_a_bucket_that_changed),
         cmocka_unit_test(counts_for_others_what_was_refilled_and_does_not_show),
         cmocka_unit_test(counts_nothing_for_others_when_there_are_none),
