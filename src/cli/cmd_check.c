@@ -15,11 +15,9 @@
 
 static enum onramp_status check_settings(const struct settings *s, struct onramp_error *err)
 {
-    if (s->domain.name[0] == '\0')
-        return onramp_fail(err, ONRAMP_EUSAGE, "no tenant: set AUTH0_DOMAIN, or give --domain");
-    if (s->connection == NULL)
-        return onramp_fail(err, ONRAMP_EUSAGE, "no connection: set AUTH0_DATABASE_NAME, or give --connection");
-    enum onramp_status st = reach_check(s, true, err);
+    enum onramp_status st = reach_check_target(s, err);
+    if (st == ONRAMP_OK)
+        st = reach_check(s, true, err);
     if (st != ONRAMP_OK)
         return st;
     st = s->file != NULL ? settings_check_file(s->file, err) : ONRAMP_OK;

@@ -6,25 +6,21 @@
 #include "job.h"
 #include "reach.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static enum onramp_status check(const struct settings *s, struct onramp_error *err)
 {
     if (s->file == NULL)
         return onramp_fail(err, ONRAMP_EUSAGE, "no file of users: give one as an argument, or set BULK_USER_FILE");
-    if (s->domain.name[0] == '\0')
-        return onramp_fail(err, ONRAMP_EUSAGE, "no tenant: set AUTH0_DOMAIN, or give --domain");
-    if (s->connection == NULL)
-        return onramp_fail(err, ONRAMP_EUSAGE, "no connection: set AUTH0_DATABASE_NAME, or give --connection");
-    enum onramp_status st = reach_check(s, true, err);
+    enum onramp_status st = reach_check_target(s, err);
+    if (st == ONRAMP_OK)
+        st = reach_check(s, true, err);
+    if (st == ONRAMP_OK)
+        st = settings_check_file(s->file, err);
     if (st != ONRAMP_OK)
         return st;
-    if (strcmp(s->file, "-") != 0 && access(s->file, F_OK) != 0 && errno == ENOENT)
-        return onramp_fail(err, ONRAMP_EUSAGE, "there is no file '%s'", s->file);
     if (s->ledger == NULL && strcmp(s->file, "-") == 0 && !s->dry_run)
         return onramp_fail(err, ONRAMP_EUSAGE, "standard input has no name to call a ledger after: give --ledger");
     if (s->invite >= 0)

@@ -12,6 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
+enum onramp_status reach_check_target(const struct settings *s, struct onramp_error *err)
+{
+    if (s->domain.name[0] == '\0')
+        return onramp_fail(err, ONRAMP_EUSAGE, "no tenant: set AUTH0_DOMAIN, or give --domain");
+    if (s->connection == NULL)
+        return onramp_fail(err, ONRAMP_EUSAGE, "no connection: set AUTH0_DATABASE_NAME, or give --connection");
+    return ONRAMP_OK;
+}
+
 enum onramp_status reach_check(const struct settings *s, bool token, struct onramp_error *err)
 {
     if (s->client_secret != NULL && s->client_id == NULL)

@@ -7,6 +7,9 @@
 #include "console.h"
 #include "settings.h"
 
+/* Which tenant, and which of its connections? ONRAMP_EUSAGE says what is missing. */
+ONRAMP_NODISCARD enum onramp_status reach_check_target(const struct settings *settings, struct onramp_error *err);
+
 /* Credentials and pace go together. ONRAMP_EUSAGE says what is missing. `token`: does the command need one? */
 ONRAMP_NODISCARD enum onramp_status reach_check(const struct settings *settings, bool token, struct onramp_error *err);
 

@@ -4,6 +4,7 @@
 #include "stage_job.h"
 
 #include "commands.h"
+#include "print.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,22 +15,9 @@
 
 /* ---- who is listed ---- */
 
-/* A name or a tenant's words may not be UTF-8 any more once cut: then beyond ASCII all is '?'. */
-static json_t *text_of(const char *text)
-{
-    json_t *value = json_string(text);
-    char *copy = value == NULL ? strdup(text) : NULL;
-    for (char *c = copy; c != NULL && *c != '\0'; c++)
-        *c = (unsigned char)*c >= 0x80 ? '?' : *c;
-    if (copy != NULL)
-        value = json_string(copy);
-    free(copy);
-    return value;
-}
-
 static bool set_text(json_t *object, const char *name, const char *text)
 {
-    return text == NULL || text[0] == '\0' || json_object_set_new(object, name, text_of(text)) == 0;
+    return text == NULL || text[0] == '\0' || json_object_set_new(object, name, print_name(text)) == 0;
 }
 
 static json_int_t record_of(const json_t *finding)
@@ -122,12 +110,6 @@ static enum onramp_status run(struct stage_job *job, struct onramp_stage_summary
 
 /* ---- telling ---- */
 
-static void put_clean(const char *text)
-{
-    for (; *text != '\0'; text++)
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-}
-
 static void put_finding(const json_t *finding)
 {
     static const char *const names[] = {"email", "username", "phone_number", "user_id"};
@@ -137,15 +119,15 @@ static void put_finding(const json_t *finding)
     const char *user_id = json_string_value(json_object_get(finding, "user_id"));
     printf("  %s: record %" JSON_INTEGER_FORMAT ", ", json_string_value(json_object_get(finding, "finding")),
            record_of(finding));
-    put_clean(who != NULL ? who : "without a name");
+    print_clean(stdout, who != NULL ? who : "without a name");
     if (user_id != NULL && user_id != who) {
         fputs(" (", stdout);
-        put_clean(user_id);
+        print_clean(stdout, user_id);
         putchar(')');
     }
     if (message != NULL) {
         fputs(": ", stdout);
-        put_clean(message);
+        print_clean(stdout, message);
     }
     putchar('\n');
 }
@@ -153,7 +135,7 @@ static void put_finding(const json_t *finding)
 void stage_job_text(const struct stage_job *job, const struct onramp_stage_summary *summary)
 {
     printf("%" PRIu64 " users that ", summary->users);
-    put_clean(job->settings->ledger);
+    print_clean(stdout, job->settings->ledger);
     fputs(" says were created\n\n", stdout);
     if (summary->before > 0)
         printf("  %-12s %8" PRIu64 "\n", "done before", summary->before);
@@ -200,14 +182,9 @@ static void tell(const struct stage_job *job, const struct onramp_stage_summary 
         stage_job_text(job, summary);
         return;
     }
-    json_t *object = stage_job_json(job, summary);
-    char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(object);
-    if (text != NULL)
-        puts(text);
-    else
-        console_error("cannot write the summary as JSON: out of memory");
-    free(text);
+    struct onramp_error err = {0};
+    if (print_json(stdout, stage_job_json(job, summary), "summary", &err) != ONRAMP_OK)
+        console_error(err.text);
 }
 
 int stage_job_run(struct stage_job *job)
