@@ -25,7 +25,9 @@ struct onramp_job {
     bool lost;                 /* an attempt may have been acted on: ask before anything else */
     bool doubtful;             /* one was, at some time: "exists" may be our own doing */
     bool conflicted;           /* we ask because the tenant said "exists" */
-    onramp_time asked_at;      /* departure of its latest look-up */
+    onramp_time asked_at;      /* departure of its latest look-up … */
+    int64_t asked_date;        /* … by the tenant's clock; 0: not known */
+    bool outdated;             /* it was to leave on a "nobody" that is not fresh any more: it asks anew */
     int64_t tenant_date;       /* by the tenant's clock: none of our attempts in doubt is older; 0: not known */
     onramp_time sent_at;       /* first departure of this run */
     struct onramp_reply reply; /* the latest answer to a create */

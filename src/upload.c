@@ -319,10 +319,9 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     job->attempts++;
     (void)snprintf(job->correlation, sizeof job->correlation, "onramp-%.8s-%llu-%u", r->summary->run,
                    (unsigned long long)job->ordinal, job->attempts);
-    /* The date of an earlier attempt stands while that one can still arrive. */
-    int64_t clock = onramp_session_clock(&r->engine.session, r->engine.now);
-    if (!job->doubtful || job->tenant_date == 0 || clock > job->tenant_date + ONRAMP_EVIDENCE_DELIVERY)
-        job->tenant_date = clock;
+    /* The date of an earlier attempt stands; what a look-up would have seen of it has moved it on. */
+    if (!job->doubtful || job->tenant_date == 0)
+        job->tenant_date = onramp_session_clock(&r->engine.session, r->engine.now);
     struct onramp_ledger_attempt line = {.at = onramp_engine_wall(&r->engine),
                                          .record = job->ordinal,
                                          .identity = job->user.identity,
@@ -361,6 +360,7 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
             return onramp_fail(r->err, ONRAMP_EIO, "cannot put record %llu into a look-up",
                                (unsigned long long)job->ordinal);
         job->asked_at = r->engine.now;
+        job->asked_date = onramp_session_clock(&r->engine.session, r->engine.now);
         request.method = "GET";
         request.path = path;
     } else {
@@ -380,19 +380,45 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
     return st;
 }
 
+/*
+ * The next attempt goes on the word that nobody is there, which may have been long ago: an earlier attempt may have
+ * arrived since, and dates would not tell any more whose user that is. An id that we chose tells for ever.
+ */
+static bool is_outdated(const struct onramp_run *r, const struct onramp_job *job)
+{
+    bool by_date = job->doubtful && job->tenant_date != 0 && (job->chosen_id[0] == '\0' || ids(r) != ONRAMP_IDS_KEPT);
+    return !job->asking && by_date && can_ask(r, job) &&
+           r->engine.now - job->asked_at > ONRAMP_EVIDENCE_FRESH * ONRAMP_SECOND;
+}
+
+static void ask_anew(struct onramp_run *r, uint32_t id)
+{
+    const struct onramp_signal unsent = {.kind = ONRAMP_SIGNAL_UNSENT};
+    r->jobs[id].asking = true;
+    onramp_scheduler_answered(r->lane->scheduler, id, &unsent, r->engine.now);
+    onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+}
+
 /* All that leave in a turn: their attempts and sealed passwords are written, made durable at once, then they go. */
 static void depart(void *self, const uint32_t *ids, uint32_t count)
 {
     struct onramp_run *r = self;
     enum onramp_status st = ONRAMP_OK;
-    for (uint32_t i = 0; i < count && st == ONRAMP_OK; i++)
-        if (!r->jobs[ids[i]].asking)
-            st = write_attempt(r, &r->jobs[ids[i]]);
+    for (uint32_t i = 0; i < count && st == ONRAMP_OK; i++) {
+        struct onramp_job *job = &r->jobs[ids[i]];
+        job->outdated = is_outdated(r, job);
+        if (!job->asking && !job->outdated)
+            st = write_attempt(r, job);
+    }
     if (st == ONRAMP_OK && r->settings->sealer != NULL)
         st = onramp_sealer_sync(r->settings->sealer, r->err);
     if (st == ONRAMP_OK)
         st = onramp_ledger_sync(r->ledger, r->err);
     for (uint32_t i = 0; i < count; i++) {
+        if (st == ONRAMP_OK && r->jobs[ids[i]].outdated) {
+            ask_anew(r, ids[i]);
+            continue;
+        }
         if (st == ONRAMP_OK)
             st = send_job(r, ids[i]);
         if (st == ONRAMP_OK)
@@ -514,6 +540,9 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
         settle(r, id, ours_perhaps ? ONRAMP_UNKNOWN : ONRAMP_EXISTS, NULL, false);
         return;
     }
+    /* What left a delivery before this question had arrived, or never will. */
+    if (job->tenant_date != 0 && job->asked_date > job->tenant_date + ONRAMP_EVIDENCE_DELIVERY)
+        job->tenant_date = job->asked_date - ONRAMP_EVIDENCE_DELIVERY;
     job->lost = job->asking = false;
     prefer_given_id(job);
     if (job->stray)
@@ -606,8 +635,8 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
     if (job->ask_failures >= r->settings->target.max_attempts)
         abandon(r, id, ONRAMP_UNKNOWN);
     else
-        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_READ,
-                               job->ask_failures > 0 ? job->ask_failures : 1, r->engine.now);
+        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_READ, job->ask_failures > 0 ? job->ask_failures : 1,
+                               r->engine.now);
 }
 
 static void land(void *self, const struct onramp_answer *answer)

@@ -38,8 +38,11 @@ struct onramp_evidence {
 #define ONRAMP_EVIDENCE_SKEW 5
 /* Seconds within which an attempt, whatever a network made of it, has arrived, or never will. */
 #define ONRAMP_EVIDENCE_DELIVERY 900
-/* Seconds after tenant_date in which a user of ours can appear: an attempt leaves at most one delivery later. */
-#define ONRAMP_EVIDENCE_LATEST (2 * ONRAMP_EVIDENCE_DELIVERY)
+/* Seconds for which "nobody is there" may be acted on; the next attempt leaves within them, or asks anew. */
+#define ONRAMP_EVIDENCE_FRESH 60
+/* Seconds after tenant_date in which a user of ours can appear. tenant_date is at most one delivery before the latest
+ * "nobody", the next attempt leaves while that is fresh, and arrives at most one delivery later. */
+#define ONRAMP_EVIDENCE_LATEST (2 * ONRAMP_EVIDENCE_DELIVERY + ONRAMP_EVIDENCE_FRESH)
 
 /* *user_id is the id of the user that the verdict speaks of, borrowed from `found`; untouched for NOBODY. */
 enum onramp_verdict onramp_evidence_judge(const struct onramp_evidence *evidence, const struct onramp_found *found,

@@ -33,6 +33,7 @@ struct trial {
     bool credentials; /* fetches its own tokens, so that a 401 can be cured */
     onramp_span give_up_after;
     struct onramp_rate ceiling; /* of its own; tokens 0: none */
+    uint32_t ceiling_burst;
     bool (*stopping)(void *context);
 };
 
@@ -90,6 +91,7 @@ static struct onramp_summary run(struct trial *t)
     world_upload_settings(&t->w, &settings, t->w.setup.seed * 1000 + t->runs++);
     settings.target.give_up_after = t->give_up_after;
     settings.target.pacing.ceiling = t->ceiling;
+    settings.target.pacing.ceiling_burst = t->ceiling_burst;
     const struct onramp_secret *token = settings.target.access.token;
     if (t->credentials) {
         assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
@@ -614,6 +616,31 @@ static void the_tenants_clock_goes_on_while_the_process_sleeps(void **state)
     }
 }
 
+/* The lost attempt arrives behind the look-up that found nobody, and the next one waits for its turn for so long that
+ * its date alone would call the user somebody else's. */
+static void nobody_of_long_ago_is_asked_about_anew(void **state)
+{
+    (void)state;
+    struct trial t;
+    struct world_setup setup = ordinary(1);
+    setup.tenant.options = CUSTOM;
+    setup.replaces_ids = true;
+    setup.network.stall_max = 800 * ONRAMP_SECOND;
+    setup.plan[0].request = FIRST_CREATE;
+    setup.plan[0].fault = WORLD_LATE;
+    begin(&t, &setup, 1, NULL);
+    t.give_up_after = 2 * 3600 * ONRAMP_SECOND;
+    t.ceiling = (struct onramp_rate){1, 950 * ONRAMP_SECOND};
+    t.ceiling_burst = FIRST_CREATE + 1; /* up to the look-up */
+    struct onramp_summary summary = run(&t);
+    assert_true(t.w.now > 900 * ONRAMP_SECOND);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.adopted, 1);
+    assert_int_equal(t.w.creates_sent, 1);
+    assert_int_equal(disagreements(&t), 0);
+    end(&t);
+}
+
 /* Sends are further apart than half of the patience, and one of them is turned away. */
 static void waiting_for_ones_turn_is_no_failure(void **state)
 {
@@ -809,6 +836,7 @@ int main(void)
         cmocka_unit_test(a_process_that_stood_still_for_an_hour_carries_on_without_a_flood),
         cmocka_unit_test(an_hour_that_was_slept_through_is_no_hour_without_progress),
         cmocka_unit_test(the_tenants_clock_goes_on_while_the_process_sleeps),
+        cmocka_unit_test(nobody_of_long_ago_is_asked_about_anew),
         cmocka_unit_test(waiting_for_ones_turn_is_no_failure),
         cmocka_unit_test(any_fault_at_any_request_and_a_death_at_any_deed_leave_the_truth),
         cmocka_unit_test(seeded_trouble_of_every_kind_leaves_the_truth),
