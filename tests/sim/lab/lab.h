@@ -118,6 +118,12 @@ struct lab_options {
 const struct lab_options *lab_options(const struct lab *lab);
 const struct lab_scenario *lab_scenario(const struct lab *lab);
 
+/* What only the bounds may know: when the next request will arrive after it is sent; the least time from any
+ * arrival to its answer; the bucket itself. */
+onramp_span lab_way_out(const struct lab *lab, uint32_t client);
+onramp_span lab_least_back(const struct lab *lab, uint32_t client);
+struct onramp_bucket lab_own(const struct lab *lab);
+
 struct lab_result lab_run(const struct lab_scenario *scenario, const struct lab_policy *policy, uint64_t seed,
                           const struct lab_options *options);
 
@@ -137,8 +143,8 @@ double lab_oracle(const struct lab_truth *truth);
 void lab_bucket_start(struct onramp_bucket *bucket, const struct lab_limit *limit, double part, double phase);
 void lab_bucket_change(struct onramp_bucket *bucket, const struct lab_limit *limit, onramp_time now);
 
-/* policies.c, scenarios.c; NULL past the last */
-extern const struct lab_policy lab_onramp;
+/* policies.c, prover.c, scenarios.c; NULL past the last */
+extern const struct lab_policy lab_onramp, lab_workers, lab_prover, lab_watcher;
 const struct lab_policy *lab_policy_at(size_t index);
 const struct lab_scenario *lab_scenario_at(size_t index);
 

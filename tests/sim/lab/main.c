@@ -1,5 +1,5 @@
 /*
- * main.c - onramp_lab: the table, its CSV, one run as a trace, the check.
+ * main.c - onramp_lab: the table, its CSV, one run as a trace, the bounds, the check.
  */
 #include "lab.h"
 
@@ -8,18 +8,36 @@
 
 #define SEEDS_MAX 10000
 
+#define LUCK 0.001 /* seconds by which a client may be quicker than the bound */
+
 static const char usage[] =
     "usage: onramp_lab [--seeds N] [--scenario TEXT] [--policy TEXT] [--csv FILE]   the table, or part of it\n"
-    "       onramp_lab SCENARIO SEED [--csv FILE]                                   one run, decision by decision\n"
-    "       onramp_lab --check [--seeds N]                                          every scenario within its bounds\n"
-    "       onramp_lab --list\n"
+    "       onramp_lab SCENARIO SEED [--policy NAME] [--csv FILE]                   one run, decision by decision\n"
+    "       onramp_lab --bounds [--seeds N] [--scenario TEXT]                       what no client can do better\n"
+    "       onramp_lab --check [--seeds N] [--scenario TEXT]                        every scenario within its bounds\n"
+    "       onramp_lab --list | --help\n"
     "       [--reserve PERCENT] [--concurrency N] [--hint]                          settings of onramp's pacer\n";
+
+static const char help[] =
+    "\nClients create users in model tenants, in virtual time: a scenario and a seed make a run, and it replays.\n"
+    "All seconds are those beyond a client that knows buckets, rivals and network in advance.\n\n"
+    "  --seeds N            runs of each scenario, 1..10000 (200; with --check 4)\n"
+    "  --scenario TEXT      those with TEXT in their name; --list shows all\n"
+    "  --policy TEXT        those with TEXT in their name; in one run the one that is named (onramp)\n"
+    "  --csv FILE           the table as CSV; of one run the content of the bucket over time\n"
+    "  --bounds             a Markdown table: watcher (no client that is never refused is quicker), prover, onramp\n"
+    "  --check              exits 1 where onramp misses the bounds that a scenario states, breaks an invariant,\n"
+    "                       or is quicker than the watcher\n"
+    "  --reserve PERCENT    left to others, 0..90 (0)\n"
+    "  --concurrency N      most in flight, 1..256 (128); the bounds keep to it too\n"
+    "  --hint               the limits are told in advance, as --tier does\n\n"
+    "What the figures mean, and what they were: docs/pacing.md\n";
 
 struct order {
     struct lab_options options;
     const char *scenario, *policy, *csv, *words[2];
     uint32_t seeds, count;
-    bool check, list;
+    bool check, list, bounds, help;
 };
 
 struct summary {
@@ -109,6 +127,35 @@ static bool wanted(const char *filter, const char *name)
     return filter == NULL || strstr(name, filter) != NULL;
 }
 
+static const struct lab_scenario *scenario_named(const char *name)
+{
+    size_t i = 0;
+    while (lab_scenario_at(i) != NULL && strcmp(lab_scenario_at(i)->name, name) != 0)
+        i++;
+    return lab_scenario_at(i);
+}
+
+static const struct lab_policy *policy_named(const char *name)
+{
+    size_t i = 0;
+    while (lab_policy_at(i) != NULL && strcmp(lab_policy_at(i)->name, name) != 0)
+        i++;
+    return lab_policy_at(i);
+}
+
+/* The bounds of prover.c hold where one bucket is shown, unchanged, to one client that nobody disturbs; and it takes
+ * more than a full bucket to be of interest. */
+static bool has_bound(const struct lab_scenario *s)
+{
+    return s->rivals <= 0 && s->change_at <= 0 && s->edge_chance <= 0 && s->shown == LAB_SHOWN_OWN &&
+           s->global.size == 0 && s->users > s->own.size && s->onramps == 1 && !s->rude && !s->penalty;
+}
+
+static bool compares(const struct lab_scenario *s, const struct lab_policy *policy)
+{
+    return has_bound(s) || (policy != &lab_prover && policy != &lab_watcher);
+}
+
 static int table(const struct order *order, FILE *csv)
 {
     bool broken = false;
@@ -127,7 +174,8 @@ static int table(const struct order *order, FILE *csv)
     for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
         for (size_t k = 0; lab_policy_at(k) != NULL; k++) {
             struct summary s = {.scenario = lab_scenario_at(i), .policy = lab_policy_at(k)};
-            if (!wanted(order->scenario, s.scenario->name) || !wanted(order->policy, s.policy->name))
+            if (!wanted(order->scenario, s.scenario->name) || !wanted(order->policy, s.policy->name) ||
+                !compares(s.scenario, s.policy))
                 continue;
             measure(&s, order);
             print_row(stdout, &s, false);
@@ -139,6 +187,77 @@ static int table(const struct order *order, FILE *csv)
             broken |= s.why[0] != '\0';
         }
     return broken;
+}
+
+/* ---- what no client can do better ---- */
+
+static void print_bound(const struct lab_scenario *scenario, const struct lab_policy *policy, const struct order *order)
+{
+    struct summary s = {.scenario = scenario, .policy = policy};
+    measure(&s, order);
+    if (policy == &lab_watcher)
+        printf("| %s | %.1f |", scenario->name, s.oracle);
+    printf(" %.2f | %.2f |", s.median, s.p95);
+    if (s.refused > 0 || s.unfinished > 0)
+        fprintf(stderr, "%s, %s: %u refused, %u of %u runs not finished\n", scenario->name, policy->name, s.refused,
+                s.unfinished, s.runs);
+}
+
+static int bounds(const struct order *order)
+{
+    static const char *const names[] = {"free",
+                                        "nonprod",
+                                        "essentials",
+                                        "enterprise",
+                                        "private-dev",
+                                        "private-100",
+                                        "private-500",
+                                        "private-1500",
+                                        "free-w1",
+                                        "nonprod-w1",
+                                        "enterprise-w1",
+                                        "private-dev-w1",
+                                        "private-100-w1",
+                                        "essentials-w60",
+                                        "free-slow-net",
+                                        "free-stalls",
+                                        "enterprise-slow-net",
+                                        "enterprise-stalls",
+                                        "essentials-empty",
+                                        "enterprise-empty"};
+    puts("| scenario | oracle, s | watcher, median | p95 | prover, median | p95 | onramp, median | p95 |\n"
+         "| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!wanted(order->scenario, names[i]))
+            continue;
+        const struct lab_scenario *s = scenario_named(names[i]);
+        print_bound(s, &lab_watcher, order);
+        print_bound(s, &lab_prover, order);
+        print_bound(s, &lab_onramp, order);
+        puts("");
+        (void)fflush(stdout);
+    }
+    return 0;
+}
+
+/* Nobody is quicker than the watcher, and neither bound is refused more than onramp may be. */
+static bool within_bound(const struct lab_scenario *s, const struct order *order)
+{
+    const struct lab_policy *const policies[] = {&lab_prover, &lab_onramp};
+    bool ok = true;
+    for (uint32_t seed = 1; seed <= order->seeds; seed++) {
+        struct lab_result watcher = lab_run(s, &lab_watcher, seed, &order->options);
+        ok &= !watcher.unfinished && watcher.refused <= s->refused_bound;
+        for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+            struct lab_result r = lab_run(s, policies[i], seed, &order->options);
+            if (!r.unfinished && r.refused <= s->refused_bound && r.finish >= watcher.finish - LUCK)
+                continue;
+            ok = false;
+            printf("%s, seed %u: %s finished after %.3f s with %u refused, the watcher after %.3f s\n", s->name, seed,
+                   policies[i]->name, r.finish, r.refused, watcher.finish);
+        }
+    }
+    return ok;
 }
 
 /* ---- the check ---- */
@@ -153,7 +272,9 @@ static int check(struct order *order)
             continue;
         measure(&s, order);
         count++;
-        bool ok = s.why[0] == '\0' && (s.unfinished == 0 || s.scenario->rude) &&
+        bool told = order->options.hint; /* more than the bounds are */
+        bool bounded = told || !has_bound(s.scenario) || within_bound(s.scenario, order);
+        bool ok = bounded && s.why[0] == '\0' && (s.unfinished == 0 || s.scenario->rude) &&
                   s.most_refused <= s.scenario->refused_bound && s.median <= s.scenario->over_bound;
         if (ok)
             continue;
@@ -170,19 +291,18 @@ static int check(struct order *order)
 
 static int replay(struct order *order, FILE *csv)
 {
-    const struct lab_scenario *s = NULL;
-    for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
-        if (strcmp(lab_scenario_at(i)->name, order->words[0]) == 0)
-            s = lab_scenario_at(i);
-    if (s == NULL) {
-        fprintf(stderr, "no scenario '%s'; --list shows them\n", order->words[0]);
+    const struct lab_scenario *s = scenario_named(order->words[0]);
+    const struct lab_policy *policy = order->policy ? policy_named(order->policy) : &lab_onramp;
+    if (s == NULL || policy == NULL) {
+        fprintf(stderr, "no %s '%s'; --list shows them\n", s == NULL ? "scenario" : "policy",
+                s == NULL ? order->words[0] : order->policy);
         return 2;
     }
     order->options.trace = stdout;
     order->options.series = csv;
     if (csv)
         fputs("seconds,event,content\n", csv);
-    struct lab_result r = lab_run(s, &lab_onramp, strtoull(order->words[1], NULL, 10), &order->options);
+    struct lab_result r = lab_run(s, policy, strtoull(order->words[1], NULL, 10), &order->options);
     printf("finished after %.3f s, the oracle after %.3f s; %u refused; at least %u left%s%s\n", r.finish, r.oracle,
            r.refused, r.least_remaining, r.broken ? "; BROKEN: " : "", r.why);
     return r.broken || r.unfinished;
@@ -224,6 +344,10 @@ static bool parse(struct order *order, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--check") == 0)
             order->check = true;
+        else if (strcmp(argv[i], "--bounds") == 0)
+            order->bounds = true;
+        else if (strcmp(argv[i], "--help") == 0)
+            order->help = true;
         else if (strcmp(argv[i], "--list") == 0)
             order->list = true;
         else if (strcmp(argv[i], "--hint") == 0)
@@ -238,6 +362,32 @@ static bool parse(struct order *order, int argc, char **argv)
     return order->count != 1;
 }
 
+static int list(void)
+{
+    puts("Policies:");
+    for (size_t i = 0; lab_policy_at(i) != NULL; i++)
+        printf("    %s\n", lab_policy_at(i)->name);
+    puts("Scenarios:");
+    for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
+        printf("    %s\n", lab_scenario_at(i)->name);
+    return 0;
+}
+
+static int run_or_table(struct order *order)
+{
+    FILE *csv = order->csv ? fopen(order->csv, "w") : NULL;
+    if (order->csv && csv == NULL) {
+        fprintf(stderr, "cannot write '%s'\n", order->csv);
+        return 1;
+    }
+    int failed = order->count == 2 ? replay(order, csv) : table(order, csv);
+    if (csv != NULL && fclose(csv) != 0) {
+        fprintf(stderr, "cannot write '%s'\n", order->csv);
+        failed = 1;
+    }
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
     struct order order = {.options = {.concurrency = 128}};
@@ -247,23 +397,11 @@ int main(int argc, char **argv)
     }
     if (order.seeds == 0)
         order.seeds = order.check ? 4 : 200;
-    if (order.list) {
-        for (size_t i = 0; lab_scenario_at(i) != NULL; i++)
-            puts(lab_scenario_at(i)->name);
-        return 0;
-    }
+    if (order.help)
+        return printf("%s%s", usage, help) < 0;
+    if (order.list)
+        return list();
     if (order.check)
         return check(&order);
-
-    FILE *csv = order.csv ? fopen(order.csv, "w") : NULL;
-    if (order.csv && csv == NULL) {
-        fprintf(stderr, "cannot write '%s'\n", order.csv);
-        return 1;
-    }
-    int failed = order.count == 2 ? replay(&order, csv) : table(&order, csv);
-    if (csv != NULL && fclose(csv) != 0) {
-        fprintf(stderr, "cannot write '%s'\n", order.csv);
-        failed = 1;
-    }
-    return failed;
+    return order.bounds ? bounds(&order) : run_or_table(&order);
 }

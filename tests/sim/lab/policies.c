@@ -365,16 +365,15 @@ static void ours_end(struct lab *lab, uint32_t client)
 }
 
 const struct lab_policy lab_onramp = {"onramp", ours_start, ours_answered, ours_timer, ours_end};
+const struct lab_policy lab_workers = {"ten-workers", workers_start, workers_answered, worker_timer, NULL};
+static const struct lab_policy sleeper = {"sleep-500ms", sleep_start, sleep_answered, sleep_timer, NULL};
+static const struct lab_policy aware = {"until-reset", aware_pump, aware_answered, aware_timer, NULL};
+static const struct lab_policy aimd = {"aimd", aimd_start, aimd_answered, aimd_timer, NULL};
+static const struct lab_policy adaptive = {"aws-adaptive", adaptive_start, adaptive_answered, adaptive_timer, NULL};
 
 const struct lab_policy *lab_policy_at(size_t index)
 {
-    static const struct lab_policy others[] = {
-        {"sleep-500ms", sleep_start, sleep_answered, sleep_timer, NULL},
-        {"until-reset", aware_pump, aware_answered, aware_timer, NULL},
-        {"ten-workers", workers_start, workers_answered, worker_timer, NULL},
-        {"aimd", aimd_start, aimd_answered, aimd_timer, NULL},
-        {"aws-adaptive", adaptive_start, adaptive_answered, adaptive_timer, NULL},
-    };
-    size_t count = sizeof others / sizeof others[0];
-    return index == 0 ? &lab_onramp : index <= count ? &others[index - 1] : NULL;
+    static const struct lab_policy *const all[] = {&lab_onramp, &lab_prover,  &lab_watcher, &sleeper,
+                                                   &aware,      &lab_workers, &aimd,        &adaptive};
+    return index < sizeof all / sizeof all[0] ? all[index] : NULL;
 }

@@ -371,6 +371,29 @@ void lab_send(struct lab *lab, uint32_t client, uint32_t mark)
     plan(lab, lab->now + r->up, ARRIVES, client, id);
 }
 
+onramp_span lab_way_out(const struct lab *lab, uint32_t client)
+{
+    struct lab_request r;
+    noise(lab, client, lab->client[client].sent, &r);
+    return r.up;
+}
+
+onramp_span lab_least_back(const struct lab *lab, uint32_t client)
+{
+    onramp_span least = INT64_MAX;
+    for (uint32_t k = 0; k < lab->scenario->users; k++) {
+        struct lab_request r;
+        noise(lab, client, k, &r);
+        least = r.service + r.down < least ? r.service + r.down : least;
+    }
+    return least;
+}
+
+struct onramp_bucket lab_own(const struct lab *lab)
+{
+    return lab->own;
+}
+
 void lab_timer(struct lab *lab, uint32_t client, onramp_time at, uint32_t mark)
 {
     plan(lab, at, TIMER, client, mark);
@@ -461,7 +484,7 @@ static void set_up(struct lab *lab, const struct lab_policy *policy, struct lab_
     for (uint32_t i = 0; i < lab->clients; i++) {
         bool rude = i == 1 && s->rude;
         lab->client[i] = (struct client){
-            .policy = rude ? lab_policy_at(3) : policy, .measured = !rude, .left = rude ? 1000000 : s->users};
+            .policy = rude ? &lab_workers : policy, .measured = !rude, .left = rude ? 1000000 : s->users};
     }
     lab->result.least_remaining = UINT32_MAX;
 }
