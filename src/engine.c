@@ -292,7 +292,9 @@ static bool drive_all(struct onramp_engine *e, onramp_time *at)
         struct onramp_step step;
         lane->done = drive(lane, &step) == ONRAMP_DONE;
         done = done && lane->done;
-        if (!lane->done && step.at < *at)
+        if (lane->done)
+            lane->setbacks = 0; /* it waits for nothing: the others' time is none without progress of its own */
+        else if (step.at < *at)
             *at = step.at;
         if (!done || lane->ended)
             continue;

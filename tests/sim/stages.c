@@ -76,7 +76,7 @@ static struct onramp_ledger *open_ledger(struct world *w)
 }
 
 const struct onramp_after *after;
-uint32_t concurrency, reserve;
+uint32_t concurrency, reserve, attempts;
 
 struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
 {
@@ -92,6 +92,8 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
         settings.target.pacing.concurrency = concurrency;
     if (reserve > 0)
         settings.target.pacing.reserve_percent = reserve - 1;
+    if (attempts > 0)
+        settings.target.max_attempts = attempts;
     struct onramp_ledger *ledger = open_ledger(w);
     enum onramp_status st = ONRAMP_EIO;
     summary = (struct onramp_summary){.exit = 5};

@@ -46,6 +46,7 @@ extern bool refuse;    /* to have them sent */
 extern const struct onramp_after *after; /* the uploads; NULL: nothing */
 extern uint32_t concurrency;             /* of uploads; 0: as usual */
 extern uint32_t reserve;                 /* of uploads, per cent, plus one; 0: as usual */
+extern uint32_t attempts;                /* of uploads, at most; 0: as usual */
 struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed);
 /* A world whose tenant has `users` users of this ledger's making. */
 void populate(struct world *w, const struct world_setup *setup, uint64_t users);

@@ -432,6 +432,26 @@ static void mails_go_at_their_own_pace_beside_the_creates(void **state)
     world_clear(&w);
 }
 
+static void a_lane_that_is_through_is_not_impatient_while_others_go_on(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = tier("professional");
+    populate(&w, &setup, 60);
+    w.setup.plan[0].request = w.requests + 3; /* behind two questions about the connection: the one create */
+    w.setup.plan[0].fault = WORLD_UNAVAILABLE;
+    after = &(struct onramp_after){.invite = &(struct onramp_invite_settings){.by_mail = true, .mails_per_minute = 4}};
+    attempts = 1;
+    struct onramp_summary summary = upload(&w, 61, 2);
+    after = NULL;
+    attempts = 0;
+    assert_int_equal(summary.counts[ONRAMP_FAILED], 1);
+    assert_string_equal(summary.reason, "finished");
+    assert_int_equal(summary.after[ONRAMP_DEED_INVITE].counts[ONRAMP_RESULT_DONE], 60); /* in a quarter of an hour */
+    assert_int_equal(summary.exit, 5);
+    world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +469,7 @@ int main(void)
         cmocka_unit_test(everything_is_complete_after_deaths_on_a_bad_network),
         cmocka_unit_test(mails_go_at_their_own_pace_beside_the_creates),
         cmocka_unit_test(nobody_is_mailed_twice_beside_creates_that_die),
+        cmocka_unit_test(a_lane_that_is_through_is_not_impatient_while_others_go_on),
     };
     return cmocka_run_group_tests(tests, stages_make_paths, stages_remove_paths);
 }
