@@ -14,25 +14,35 @@
 #define FINEST   3                        /* per mille: ranges are not split below */
 #define TINY     4                   /* tokens; smaller buckets show too little while they are neither full nor empty */
 #define ENOUGH   (3 * ONRAMP_SECOND) /* Auth0's slowest documented refill is a token in 1.2 s */
-#define SETTLED  (10 * ONRAMP_SECOND)
+#define ASKING   (150 * ONRAMP_MILLISECOND)
+#define IDLE     7 /* seconds; all of Auth0's documented plans fill their bucket in less, if it drips */
+#define SETTLED  (6 * ONRAMP_SECOND)
 #define SHARED   (20 * ONRAMP_SECOND)
 #define FADE     (15 * ONRAMP_SECOND)
 
 enum side { LOW, HIGH };
 
-/* Supply is at most `high` (or `low`, if what is late has not arrived) when a request sent at `at` arrives. */
+/* The bucket held no more than its size when a request came: at `at` supply was at most `supply`. */
 struct cap {
     onramp_time at;
-    int64_t low, high;
+    int64_t supply;
+};
+
+/* Of all requests: for the least supply they came as late as may be, for the most as early. */
+struct caps {
+    uint32_t count[2];
+    struct cap cap[2][ONRAMP_TAKES_MAX];
 };
 
 /* All that growing up to an instant needs to know, worked out once for all guesses. */
 struct horizon {
     onramp_time to;
-    const struct cap *cap;
-    uint32_t caps;
+    const struct caps *caps;
     int64_t full[2];                /* supply there if the bucket is full by then, at least and at most */
+    int64_t filled[2];              /* supply, at least, once an edge of a second, of a minute has filled the bucket */
     int64_t seconds[2], minutes[2]; /* edges of windows on the way there, for certain and at most */
+    int64_t allowance;              /* taken off what has grown by drip, … */
+    onramp_span early;              /* … with what grows in this time */
 };
 
 static int64_t max(int64_t a, int64_t b)
@@ -99,19 +109,41 @@ static onramp_time edge_passed(uint64_t possible, onramp_span window, onramp_tim
     return last + (n - 1) * window;
 }
 
-static struct horizon look(const struct onramp_belief *b, onramp_time from, onramp_time to, const struct cap *cap,
-                           uint32_t caps)
+/* When it came, for the least supply. The whole of what its latency exceeded the least one is hardly its way out. */
+static onramp_time arrival(const struct onramp_take *t)
 {
-    struct horizon h = {.to = to, .cap = cap, .caps = caps};
+    return t->late ? t->arrived_by : t->sent_at + (t->arrived_by - t->sent_at) / 4;
+}
+
+/* Supply, at least, once an edge after `from` has filled the bucket: takes that had come by then had made room. */
+static int64_t filled(const struct onramp_belief *b, onramp_span window, onramp_time from)
+{
+    onramp_time first = ONRAMP_NEVER;
+    for (int k = 0; k < 64; k++)
+        if (phases(b, window) >> k & 1) {
+            onramp_time begin = k * window / 64, end = (k + 1) * window / 64;
+            first = min(first, max(from, begin + (floor_div(from - end, window) + 1) * window));
+        }
+    int64_t supply = (b->size + b->gone) * TOKEN;
+    for (uint32_t i = 0; i < b->takes; i++)
+        supply += b->take[i].state != ONRAMP_TAKE_FLYING && b->take[i].arrived_by < first ? TOKEN : 0;
+    return supply;
+}
+
+static struct horizon look(const struct onramp_belief *b, onramp_time from, onramp_time to, const struct caps *caps)
+{
+    struct horizon h = {.to = to, .caps = caps};
     h.full[LOW] = h.full[HIGH] = (b->size + b->gone) * TOKEN;
     for (uint32_t i = 0; i < b->takes && b->take[i].sent_at <= to; i++) {
         h.full[HIGH] += TOKEN;
-        h.full[LOW] += b->take[i].late && b->take[i].arrived_by > to ? 0 : TOKEN;
+        h.full[LOW] += arrival(&b->take[i]) <= to ? TOKEN : 0;
     }
     for (enum side side = LOW; side <= HIGH; side++) {
         h.seconds[side] = onramp_belief_edges(b->second, ONRAMP_SECOND, from, to, side == HIGH);
         h.minutes[side] = onramp_belief_edges(b->minute, ONRAMP_MINUTE, from, to, side == HIGH);
     }
+    h.filled[0] = filled(b, ONRAMP_SECOND, from);
+    h.filled[1] = filled(b, ONRAMP_MINUTE, from);
     return h;
 }
 
@@ -123,41 +155,46 @@ static int64_t grown(const struct onramp_belief *b, const struct onramp_guess *g
     int64_t full = max(supply, h->full[side]);
     if (g->window > 0) {
         int64_t helpings = g->window == ONRAMP_MINUTE ? h->minutes[side] : h->seconds[side];
-        /* Which takes came before the edges is not known: none, or all. */
-        full = side == LOW ? max(supply, (b->size + b->gone) * TOKEN) : full;
+        /* Which takes came before the edges: those that had come by the first, or all. */
+        full = side == LOW ? max(supply, h->filled[g->window == ONRAMP_MINUTE]) : full;
         return min(supply + rate * min(helpings, 1000), full);
     }
     onramp_time at = b->at;
-    for (uint32_t i = 0; i < h->caps && h->cap[i].at <= h->to; i++) {
-        int64_t cap = side == LOW ? h->cap[i].low : h->cap[i].high;
-        supply = max(supply, min(supply + drip(rate, h->cap[i].at - at, side), cap));
-        at = h->cap[i].at;
+    const struct cap *cap = h->caps->cap[side];
+    for (uint32_t i = 0; i < h->caps->count[side] && cap[i].at <= h->to; i++) {
+        supply = max(supply, min(supply + drip(rate, cap[i].at - at, side), cap[i].supply));
+        at = cap[i].at;
     }
-    return min(supply + drip(rate, h->to - at, side), full);
+    /* What was proven needs no allowance, nor does a bucket that would have run over by more than that. */
+    int64_t off = h->allowance > 0 ? h->allowance + drip(rate, h->early, HIGH) : 0;
+    return max(side == LOW ? g->low : g->high, min(supply + drip(rate, h->to - at, side) - off, full));
 }
 
 /* The moments since b->at at which the bucket held no more than its size. */
-static uint32_t caps_of(const struct onramp_belief *b, struct cap *caps)
+static const struct caps *caps_of(const struct onramp_belief *b, struct caps *caps)
 {
-    uint32_t count = 0, late = 0;
-    for (uint32_t i = 0; i < b->takes; i++) {
-        late += b->take[i].late;
-        if (b->take[i].sent_at < b->at)
-            continue;
-        int64_t not_yet = 0;
-        for (uint32_t k = 0; k < i && late > 0; k++)
-            not_yet += b->take[k].late && b->take[k].arrived_by > b->take[i].sent_at;
-        int64_t before = b->size + b->gone + i;
-        caps[count++] = (struct cap){b->take[i].sent_at, (before - not_yet) * TOKEN, before * TOKEN};
+    onramp_time came[2][ONRAMP_TAKES_MAX];
+    for (uint32_t i = 0, k; i < b->takes; i++) {
+        onramp_time at = arrival(&b->take[i]);
+        for (k = i; k > 0 && came[LOW][k - 1] > at; k--)
+            came[LOW][k] = came[LOW][k - 1];
+        came[LOW][k] = at;
+        came[HIGH][i] = b->take[i].sent_at;
     }
-    return count;
+    for (enum side side = LOW; side <= HIGH; side++) {
+        caps->count[side] = 0;
+        for (uint32_t i = 0; i < b->takes; i++)
+            if (came[side][i] >= b->at)
+                caps->cap[side][caps->count[side]++] = (struct cap){came[side][i], (b->size + b->gone + i) * TOKEN};
+    }
+    return caps;
 }
 
 /* Grow the intervals up to `to` although nothing was proven. */
 void onramp_belief_roll(struct onramp_belief *b, onramp_time to)
 {
-    struct cap caps[ONRAMP_TAKES_MAX];
-    struct horizon h = look(b, b->at, to, caps, caps_of(b, caps));
+    struct caps caps;
+    struct horizon h = look(b, b->at, to, caps_of(b, &caps));
     for (uint32_t i = 0; i < b->guesses; i++) {
         struct onramp_guess *g = &b->guess[i];
         g->low = grown(b, g, LOW, &h);
@@ -207,7 +244,7 @@ void onramp_belief_start(struct onramp_belief *b, uint32_t size, uint32_t flying
                                 .patience = ONRAMP_SECOND};
     onramp_others_start(&b->others);
     int64_t full = (int64_t)(size + flying) * TOKEN;
-    b->proof = (struct onramp_proof){since, since, 0, full, full, true, false};
+    b->proof = (struct onramp_proof){since, since, since, 0, full, full, true};
     begin(b, hint);
 }
 
@@ -256,16 +293,33 @@ static void strike_window(struct onramp_belief *b, onramp_span window)
     b->guesses = kept;
 }
 
+/* Supply did not rise since the last proof. An edge would have raised it where there was room: that which was then, or,
+ * once takes had come that are answered by now, theirs as well. */
+static void none_since(const struct onramp_belief *b, uint64_t *possible, onramp_span window, int64_t helping,
+                       const struct onramp_proof *p)
+{
+    int64_t room = (b->size + b->gone) * TOKEN - b->proof.low;
+    onramp_time from = b->proof.by + SLACK, to = p->since - SLACK;
+    if (b->proof.low + min(helping, room) > p->whole)
+        stayed(possible, window, from, to);
+    for (uint32_t i = 0; i < b->takes; i++)
+        if (b->take[i].state != ONRAMP_TAKE_FLYING && b->take[i].arrived_by < p->since) {
+            room += TOKEN;
+            from = max(from, b->take[i].arrived_by);
+        }
+    if (b->proof.low + min(helping, room) > p->whole)
+        stayed(possible, window, from, to);
+}
+
 static void learn_phase(struct onramp_belief *b, uint64_t *possible, onramp_span window, const struct onramp_proof *p)
 {
     int64_t slow, fast;
     if (!onramp_belief_rates(b, window, &slow, &fast))
         return;
-    int64_t room = (b->size + b->gone) * TOKEN - b->proof.low;
     if (p->low > b->proof.whole)
-        onramp_belief_rose(possible, window, b->proof.since, p->until + SLACK);
-    else if (b->proof.low + min(slow, room) > p->whole)
-        stayed(possible, window, b->proof.until + SLACK, p->since - SLACK);
+        onramp_belief_rose(possible, window, b->proof.since, p->by + SLACK);
+    else
+        none_since(b, possible, window, slow, p);
     if (*possible == 0)
         strike_window(b, window);
 }
@@ -273,12 +327,13 @@ static void learn_phase(struct onramp_belief *b, uint64_t *possible, onramp_span
 /* Cut each interval by what was proven. Returns the smallest surplus (negative: deficit) of those refuted. */
 static int64_t cut(struct onramp_belief *b, const struct onramp_proof *p)
 {
-    struct cap caps[ONRAMP_TAKES_MAX];
-    uint32_t count = caps_of(b, caps), kept = 0;
+    struct caps caps;
+    uint32_t kept = 0;
     int64_t surplus = 0;
+    caps_of(b, &caps);
     onramp_time until = max(p->until, b->at);
-    struct horizon since = look(b, b->at, max(p->since, b->at), caps, count), then = look(b, b->at, until, caps, count);
-    struct horizon proof = look(b, p->since, until, NULL, 0);
+    struct horizon since = look(b, b->at, max(p->since, b->at), &caps), then = look(b, b->at, until, &caps);
+    struct horizon proof = look(b, p->since, until, &caps);
     for (uint32_t i = 0; i < b->guesses; i++) {
         struct onramp_guess g = b->guess[i];
         int64_t slack = TOKEN / 5 + (g.window ? 0 : drip(g.fast, SLACK, HIGH));
@@ -291,14 +346,14 @@ static int64_t cut(struct onramp_belief *b, const struct onramp_proof *p)
         if (p->since < b->at)
             before = g.low - meanwhile; /* it speaks of earlier than the interval does */
         /* Full when the take came, it would have said so: no allowance for clocks there. */
-        int64_t brim = since.full[LOW] - TOKEN;
+        int64_t brim = since.full[HIGH] - TOKEN;
         bool denied = !p->brim && p->since >= b->at && before >= brim && most <= brim;
         int64_t off = denied ? -1 : p->low > high + slack ? p->low - high : before > most + slack ? most - before : 0;
         if (off != 0) {
             surplus = surplus == 0 || (off < 0 ? -off : off) < (surplus < 0 ? -surplus : surplus) ? off : surplus;
             continue;
         }
-        g.low = p->late ? p->low : min(max(low, p->low), top);
+        g.low = min(max(low, p->low), top);
         g.high = max(min(high, top), g.low);
         assert(g.low <= g.high);
         b->guess[kept++] = g;
@@ -399,22 +454,22 @@ onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const s
 {
     int64_t need = onramp_belief_takes(b) + TOKEN + spare;
     onramp_belief_mark_overdue(b, rtt, now);
-    onramp_span early = rtt->deviation / 2; /* this one may be quicker on its way than the others were */
-    struct cap caps[ONRAMP_TAKES_MAX];
-    struct horizon h = look(b, b->at, now, caps, caps_of(b, caps));
+    struct caps caps;
+    struct horizon h = look(b, b->at, now, caps_of(b, &caps));
     int64_t full = h.full[LOW];
     onramp_time at = now;
+    h.allowance = TOKEN / 10;
+    h.early = rtt->deviation / 2; /* this one may be quicker on its way than the others were */
     for (uint32_t i = 0; i < b->guesses && at != ONRAMP_NEVER; i++) {
         const struct onramp_guess *g = &b->guess[i];
-        int64_t low = grown(b, g, LOW, &h), sooner = g->window ? 0 : TOKEN / 10 + drip(g->slow, early, HIGH);
-        low = max(g->low, low - sooner); /* what was proven needs no allowance, what has grown since does */
+        int64_t low = grown(b, g, LOW, &h);
         if (low >= need)
             continue;
         if (need > full) {
             at = ONRAMP_NEVER;
         } else if (g->window == 0) {
             at = max(at, now + (need - low) * 1000 / (g->slow / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
-        } else if (need > b->size * TOKEN + b->gone * TOKEN) {
+        } else if (need > h.filled[g->window == ONRAMP_MINUTE]) {
             at = ONRAMP_NEVER;
         } else {
             int64_t n = (need - g->low + g->slow - 1) / g->slow;
@@ -428,8 +483,8 @@ onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const s
 /* The interval of the hypothesis next to the best estimate of the rate, halved. */
 static int64_t likely_content(const struct onramp_belief *b, int64_t rate, onramp_time now)
 {
-    struct cap caps[ONRAMP_TAKES_MAX];
-    struct horizon h = look(b, b->at, now, caps, caps_of(b, caps));
+    struct caps caps;
+    struct horizon h = look(b, b->at, now, caps_of(b, &caps));
     struct onramp_guess g = {.slow = rate, .fast = rate, .low = b->proof.low, .high = b->proof.high};
     int64_t best = INT64_MAX;
     for (uint32_t i = 0; i < b->guesses && now >= b->shared_until; i++) {
@@ -445,24 +500,35 @@ static int64_t likely_content(const struct onramp_belief *b, int64_t rate, onram
     return min(grown(b, &g, HIGH, &h) - onramp_belief_takes(b), b->size * TOKEN);
 }
 
+/* When better to ask than to keep a reserve: whoever waits much longer than a token takes does not know the refill. */
+static onramp_time ask_at(const struct onramp_belief *b, int64_t rate, onramp_time now)
+{
+    int64_t slow, fast;
+    bool seconds = onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
+    bool dripping = onramp_belief_rates(b, 0, &slow, &fast) && fast * IDLE >= b->size * TOKEN;
+    /* Hardly a drip, so windows: where their edge lies is worth a token each time, while there are some for others. */
+    if (seconds && !dripping && now >= b->shared_until && b->proof.low >= onramp_belief_takes(b) + 3 * TOKEN)
+        return b->sent_at + ASKING;
+    return b->sent_at + min(max(2 * ONRAMP_SECOND, 1500 * ONRAMP_SECOND / max(1, rate / 1000)), ENOUGH);
+}
+
 onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now)
 {
     int64_t rate = onramp_belief_rate(b, now), content = likely_content(b, rate, now);
-    /* Windows that could not be refuted by now are likely, and what is left at an edge is wasted. */
+    /* Windows that could not be refuted by now are likely, and what is left at an edge is wasted. From an empty bucket
+     * on, a drip and a window differ at the next edge, while both would have filled one from which was taken rarely. */
     int64_t slow, fast;
-    bool drain = b->size < TINY && now - b->begun_at > SETTLED && b->proof.low >= onramp_belief_takes(b) + TOKEN &&
-                 onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
+    bool drain = b->size < TINY && now - b->begun_at > SETTLED && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
     if (content - TOKEN >= stand || drain)
         return now;
-    /* Whoever waits much longer than a token takes does not know the refill: better to ask than to keep. */
-    onramp_time enough = b->sent_at + min(max(2 * ONRAMP_SECOND, 1500 * ONRAMP_SECOND / max(1, rate / 1000)), ENOUGH);
-    return min(enough, now + (stand + TOKEN - content) * 1000 / max(1, rate / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
+    return min(ask_at(b, rate, now),
+               now + (stand + TOKEN - content) * 1000 / max(1, rate / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
 }
 
 void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_t *low, int64_t *high)
 {
-    struct cap caps[ONRAMP_TAKES_MAX];
-    struct horizon h = look(b, b->at, now, caps, caps_of(b, caps));
+    struct caps caps;
+    struct horizon h = look(b, b->at, now, caps_of(b, &caps));
     int64_t takes = onramp_belief_takes(b), full = takes + b->size * TOKEN;
     *low = full;
     *high = takes;

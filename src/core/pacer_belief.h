@@ -31,7 +31,7 @@ struct onramp_take {
     onramp_time sent_at, arrived_by; /* arrived_by: ONRAMP_NEVER while it is overdue on the wire */
     uint32_t ticket, remaining;
     enum onramp_take_state state;
-    bool late;
+    bool late; /* it is believed to have come as late as it may have */
 };
 
 struct onramp_guess {
@@ -43,9 +43,9 @@ struct onramp_guess {
 /* At `until` supply was at least `low`, at `since` at most `high`, or `whole` if only whole tokens are refilled. */
 struct onramp_proof {
     onramp_time since, until;
+    onramp_time by; /* what happened before it was sighted happened before this, for certain */
     int64_t low, high, whole;
     bool brim; /* the bucket may have been full when the take came */
-    bool late; /* it came late, and the bucket may have been full in between */
 };
 
 struct onramp_belief {

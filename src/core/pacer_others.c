@@ -73,9 +73,9 @@ static void thin_out(struct onramp_others *o)
     o->count = kept;
 }
 
-void onramp_others_observe(struct onramp_others *o, const struct onramp_proof *proof, onramp_time until, int64_t full)
+void onramp_others_observe(struct onramp_others *o, const struct onramp_proof *proof, int64_t full)
 {
-    struct onramp_sighting now = {proof->since, until, proof->low, proof->high, proof->whole, full, o->lost};
+    struct onramp_sighting now = {proof->since, proof->by, proof->low, proof->high, proof->whole, full, o->lost};
     assert(now.since <= now.until);
     if (o->count > 0 && now.since < o->seen[o->count - 1].since)
         return; /* it came late */

@@ -39,8 +39,8 @@ struct onramp_others {
 };
 
 void onramp_others_start(struct onramp_others *o);
-/* `proof` is of an instant up to `until`; `full`: supply, at least, if the bucket is full from there on. */
-void onramp_others_observe(struct onramp_others *o, const struct onramp_proof *proof, onramp_time until, int64_t full);
+/* `full`: supply, at least, if the bucket is full from the proof on. */
+void onramp_others_observe(struct onramp_others *o, const struct onramp_proof *proof, int64_t full);
 /* Whole tokens that others have drawn, at least. */
 uint64_t onramp_others_drawn(const struct onramp_others *o);
 

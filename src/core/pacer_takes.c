@@ -80,16 +80,19 @@ void onramp_belief_void(struct onramp_belief *b, uint32_t ticket)
     b->flying--;
 }
 
-static onramp_span overdue_after(const struct onramp_rtt *rtt)
+static bool slow(const struct onramp_rtt *rtt, onramp_span latency, int deviations)
 {
-    return rtt->mean + 4 * rtt->deviation + 50 * ONRAMP_MILLISECOND;
+    return latency > rtt->mean + deviations * rtt->deviation + 50 * ONRAMP_MILLISECOND;
 }
 
-/* The way out may have been shorter than ever before, though less likely the more answers have been seen. */
+/* The way out may have been shorter than ever before, though less likely the more answers have been seen. The first
+ * has nothing to compare with: it may have been on its way until just before its answer. */
 static onramp_span excess(const struct onramp_rtt *rtt, onramp_span latency)
 {
+    if (rtt->count <= 1)
+        return max(latency - 1, 0);
     int halvings = 0;
-    for (uint32_t n = rtt->count; n >= 4 && halvings < 4; n /= 4)
+    for (uint32_t n = rtt->count; n >= 4 && halvings < 2; n /= 4)
         halvings++;
     return latency - rtt->least + (rtt->least / 5 >> halvings) + SLACK;
 }
@@ -103,7 +106,7 @@ static struct onramp_take *land(struct onramp_belief *b, uint32_t ticket, enum o
     struct onramp_take *t = &b->take[i];
     onramp_span latency = now - t->sent_at;
     t->state = state;
-    t->late = latency > overdue_after(rtt);
+    t->late = slow(rtt, latency, 4);
     t->arrived_by = t->sent_at + excess(rtt, latency);
     b->flying--;
     return t;
@@ -117,7 +120,6 @@ static void conclude(struct onramp_belief *b, onramp_time now)
 {
     onramp_time newest = INT64_MIN, since = INT64_MAX, until = INT64_MIN, arrived_by = INT64_MIN;
     int64_t least = INT64_MAX, most = 0, answered = b->gone, uncounted = 0, flying = 0;
-    bool late = false;
     for (uint32_t i = 0; i < b->takes; i++) {
         answered += b->take[i].state != ONRAMP_TAKE_FLYING;
         if (b->take[i].state == ONRAMP_TAKE_SPOKE)
@@ -130,7 +132,6 @@ static void conclude(struct onramp_belief *b, onramp_time now)
         onramp_span spent = t->arrived_by - t->sent_at;
         least = min(least, t->remaining);
         most = max(most, t->remaining);
-        late |= t->late;
         since = min(since, t->sent_at);
         until = max(until, min(now, t->sent_at + (t->late ? spent : spent / 2)));
         arrived_by = max(arrived_by, t->arrived_by);
@@ -141,12 +142,12 @@ static void conclude(struct onramp_belief *b, onramp_time now)
     }
     struct onramp_proof p = {since,
                              until,
+                             min(now, arrived_by),
                              (answered + least - uncounted) * TOKEN,
                              (answered + flying + min(most + 1, b->size - 1)) * TOKEN,
                              (answered + flying + most) * TOKEN,
-                             most + 1 >= b->size,
-                             late};
-    onramp_others_observe(&b->others, &p, min(now, arrived_by), (answered + b->size) * TOKEN);
+                             most + 1 >= b->size};
+    onramp_others_observe(&b->others, &p, (answered + b->size) * TOKEN);
     onramp_belief_observe(b, &p, now);
     forget(b, newest);
     assert(b->flying <= b->takes);
@@ -159,6 +160,9 @@ void onramp_belief_spoke(struct onramp_belief *b, uint32_t ticket, uint32_t rema
     if (t == NULL)
         return;
     t->remaining = remaining;
+    /* It found the bucket full, and what would have been refilled while it was on its way ran over. */
+    t->late |= remaining + 1 >= b->size && slow(rtt, now - t->sent_at, 1);
+    onramp_belief_mark_overdue(b, rtt, now);
     conclude(b, now);
 }
 
@@ -177,12 +181,12 @@ void onramp_belief_empty(struct onramp_belief *b, onramp_time sent_at, onramp_ti
     int64_t answered = b->gone + b->takes - b->flying;
     struct onramp_proof p = {sent_at,
                              max(sent_at, b->at),
+                             now,
                              answered * TOKEN,
                              (answered + b->flying + 1) * TOKEN,
                              (answered + b->flying) * TOKEN,
-                             false,
                              false};
-    onramp_others_observe(&b->others, &p, now, (answered + b->size) * TOKEN);
+    onramp_others_observe(&b->others, &p, (answered + b->size) * TOKEN);
     onramp_belief_observe(b, &p, now);
 }
 
@@ -190,7 +194,7 @@ void onramp_belief_mark_overdue(struct onramp_belief *b, const struct onramp_rtt
 {
     for (uint32_t i = 0; i < b->takes; i++) {
         struct onramp_take *t = &b->take[i];
-        if (t->state != ONRAMP_TAKE_FLYING || rtt->count == 0 || now - t->sent_at <= overdue_after(rtt))
+        if (t->state != ONRAMP_TAKE_FLYING || rtt->count == 0 || !slow(rtt, now - t->sent_at, 1))
             continue;
         t->late = true;
         t->arrived_by = ONRAMP_NEVER;

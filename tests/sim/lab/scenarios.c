@@ -84,10 +84,10 @@ static void bound(struct lab_scenario *s, const char *trouble)
 {
     bool tiny = s->own.size < 6;
     bool adverse = s->start_low < 1 || s->rivals > 0 || s->change_at > 0 || s->edge_chance > 0 || s->onramps > 1;
-    s->over_bound = tiny ? 20 : 5;
+    s->over_bound = tiny ? (strcmp(trouble, "slow-net") == 0 ? 12 : 6) : 5;
     s->refused_bound = strcmp(trouble, "1000users") == 0 && tiny ? 1 : strcmp(trouble, "stalls") == 0 && tiny ? 3 : 0;
     if (s->own.window)
-        s->over_bound = s->own.rate.per == ONRAMP_MINUTE ? 62 : tiny ? 40 : 6;
+        s->over_bound = s->own.rate.per == ONRAMP_MINUTE ? 62 : 6;
     if (adverse)
         s->over_bound = tiny ? 90 : 12;
     /* Windows of a minute, and no word of when they end: asked for with more and more patience. */
