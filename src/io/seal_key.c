@@ -328,13 +328,26 @@ static enum onramp_status unlock(struct onramp_seal_key *key, const char *path, 
     return ONRAMP_OK;
 }
 
+/* Both keys out of the file's text. */
+static enum onramp_status read_key(struct onramp_seal_key *key, const char *path, const struct onramp_secret *text,
+                                   const struct onramp_secret *passphrase, bool *locked, struct onramp_error *err)
+{
+    struct lock lock;
+    const char *content;
+    if (!dissect(text->text, &key->public_key, &lock, &content))
+        return onramp_fail(err, ONRAMP_EUSAGE, "'%.200s' is no key file of 'onramp keygen'", path);
+    if (lock.turns > 0 && passphrase == NULL) {
+        *locked = true;
+        return onramp_fail(err, ONRAMP_EUSAGE, "key file '%.200s' needs its passphrase", path);
+    }
+    return unlock(key, path, &lock, content, passphrase, err);
+}
+
 enum onramp_status onramp_seal_key_load(struct onramp_seal_key **out, const char *path,
                                         const struct onramp_secret *passphrase, bool *locked, struct onramp_error *err)
 {
     struct onramp_secret *text = NULL;
     struct onramp_seal_key *key = NULL;
-    struct lock lock;
-    const char *content;
     size_t size;
     *locked = false;
     enum onramp_status st = onramp_secret_new(&text, FILE_MAX, err);
@@ -342,14 +355,8 @@ enum onramp_status onramp_seal_key_load(struct onramp_seal_key **out, const char
         st = new_key(&key, err);
     if (st == ONRAMP_OK)
         st = read_small(path, "key file", text->text, text->size, &size, err);
-    if (st == ONRAMP_OK && !dissect(text->text, &key->public_key, &lock, &content))
-        st = onramp_fail(err, ONRAMP_EUSAGE, "'%.200s' is no key file of 'onramp keygen'", path);
-    if (st == ONRAMP_OK && lock.turns > 0 && passphrase == NULL) {
-        *locked = true;
-        st = onramp_fail(err, ONRAMP_EUSAGE, "key file '%.200s' needs its passphrase", path);
-    }
     if (st == ONRAMP_OK)
-        st = unlock(key, path, &lock, content, passphrase, err);
+        st = read_key(key, path, text, passphrase, locked, err);
     if (st == ONRAMP_OK) {
         *out = key;
         key = NULL;

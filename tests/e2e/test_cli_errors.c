@@ -217,7 +217,7 @@ static int start_all(void **state)
     other = good;
     other.scopes = "read:users";
     start(UNSCOPED, &other, false);
-    (void)snprintf(domains[NOT_TLS], sizeof domains[NOT_TLS], "%s", domains[TENANT] + strlen("http://"));
+    memcpy(domains[NOT_TLS], domains[TENANT] + strlen("http://"), sizeof domains[TENANT] - strlen("http://"));
     memcpy(token[NOT_TLS], token[TENANT], sizeof token[TENANT]);
     memcpy(token[NOBODY], token[TENANT], sizeof token[TENANT]);
 

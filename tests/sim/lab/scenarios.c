@@ -206,7 +206,7 @@ static void add_stacked(struct book *book)
     static const char *const shown[] = {"own", "tighter", "global"};
     for (int i = 0; i < 3; i++)
         for (int rivals = 0; rivals < 2; rivals++) {
-            char trouble[40];
+            char trouble[24];
             struct lab_scenario s = calm((struct lab_limit){20, RATE_MIN(200), false});
             s.global = (struct lab_limit){50, RATE_MIN(1000), false};
             s.shown = (enum lab_shown)i;

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#define DIGEST_MAX sizeof((struct onramp_error *)0)->text
+
 /* The pairs as "NAME=value;", or the error. */
 static void digest(char *out, size_t size, const char *text, size_t text_size)
 {
@@ -43,7 +45,7 @@ struct example {
 static void assert_digests(const struct example *examples, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        char out[200];
+        char out[DIGEST_MAX];
         digest(out, sizeof out, examples[i].text, strlen(examples[i].text));
         assert_string_equal(out, examples[i].digest);
     }
@@ -109,7 +111,7 @@ static void never_quotes_a_pasted_token_in_an_error(void **state)
     static const char *const texts[] = {"eyJhbGciOi.SECRET.x", "SECRET==", "A='SECRET", "A=\"SECRET\" SECRET",
                                         "export SECRET SECRET=1"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        char out[200];
+        char out[DIGEST_MAX];
         digest(out, sizeof out, texts[i], strlen(texts[i]));
         if (i != 1) /* a name it can be, and then it is no error */
             assert_null(strstr(out, "SECRET"));
@@ -139,7 +141,7 @@ static void survives_every_mutation_of_a_file(void **state)
     static const char spice[] = "\"'\\\n\r#= \tA\0exportz\xEF\xBB\xBF";
     uint64_t random = 1;
     for (int round = 0; round < 50000; round++) {
-        char text[sizeof seed_text], out[400];
+        char text[sizeof seed_text], out[DIGEST_MAX];
         memcpy(text, seed_text, sizeof text);
         size_t size = sizeof seed_text - 1;
         for (int change = 0; change < 4; change++) {

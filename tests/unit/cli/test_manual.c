@@ -104,9 +104,10 @@ static void the_first_page_has_every_command_and_variable(void **state)
     for (size_t row = 0; row < settings_table.count; row++)
         for (size_t v = 0; v < SETTING_VARIABLES && settings_table.rows[row].variables[v] != NULL; v++) {
             (void)snprintf(text, sizeof text, ".It Ev \"%s\"\n", settings_table.rows[row].variables[v]);
-            assert_holds(page, text);
-            const char *again = strstr(strstr(page, text) + 1, text);
-            assert_null(again); /* once */
+            size_t times = 0;
+            for (const char *at = page; (at = strstr(at, text)) != NULL; at++)
+                times++;
+            assert_int_equal(times, 1);
         }
     free(page);
 }
