@@ -369,8 +369,8 @@ static bool is_sealed(const json_t *object)
     json_int_t attempt = json_integer_value(json_object_get(object, "attempt"));
     return type != NULL && strcmp(type, TYPE) == 0 && json_integer_value(json_object_get(object, "version")) == 1 &&
            json_is_string(json_object_get(object, "run")) && json_is_integer(json_object_get(object, "record")) &&
-           attempt >= 1 && attempt <= UINT32_MAX && json_is_string(json_object_get(object, "key")) &&
-           json_is_string(json_object_get(object, "box"));
+           json_integer_value(json_object_get(object, "record")) >= 0 && attempt >= 1 && attempt <= UINT32_MAX &&
+           json_is_string(json_object_get(object, "key")) && json_is_string(json_object_get(object, "box"));
 }
 
 enum onramp_status onramp_seal_file_next(struct onramp_seal_file *file, uint64_t *line, json_t **object,
@@ -448,6 +448,23 @@ static enum onramp_status open_box(struct onramp_secret **out, const char *base6
     return st;
 }
 
+/* Undo escape(); false if what is there did not come from it: others may have put something else into the box. */
+static bool unescape(struct onramp_secret *out, const char *from, const char *end)
+{
+    size_t used = 0;
+    for (; from < end; from++) {
+        bool escaped = *from == '\\';
+        from += escaped ? 1 : 0;
+        bool special = from < end && (*from == '"' || *from == '\\');
+        if (from == end || escaped != special || (unsigned char)*from < ' ')
+            return false;
+        out->text[used++] = *from;
+    }
+    out->text[used] = '\0';
+    out->size = used;
+    return true;
+}
+
 /* Take the password out of the content: unescaped, in guarded memory of its own. False if there is none. */
 static bool take_password(const struct onramp_secret *text, size_t *head, struct onramp_secret **out)
 {
@@ -459,12 +476,10 @@ static bool take_password(const struct onramp_secret *text, size_t *head, struct
     struct onramp_secret *password = NULL;
     if (from > end || onramp_secret_new(&password, (size_t)(end - from), NULL) != ONRAMP_OK)
         return false;
-    size_t used = 0;
-    for (; from < end; from++) {
-        from += *from == '\\' ? 1 : 0;
-        password->text[used++] = *from;
+    if (!unescape(password, from, end)) {
+        onramp_secret_free(password);
+        return false;
     }
-    password->size = used;
     *out = password;
     return true;
 }
@@ -479,7 +494,10 @@ static json_t *take_head(const struct onramp_secret *text, size_t head)
     memcpy(copy + head, "}", 2);
     json_t *object = json_loads(copy, JSON_REJECT_DUPLICATES, NULL);
     free(copy);
-    return object;
+    if (json_object_get(object, "password") == NULL)
+        return object;
+    json_decref(object); /* two passwords are none */
+    return NULL;
 }
 
 static bool agree(const json_t *outer, const json_t *inner)
