@@ -55,9 +55,17 @@ static bool on_confirm(void *context, uint64_t mails)
     return !refuse;
 }
 
+uint64_t stop_after;
+
+static bool stopping(void *context)
+{
+    const struct world *w = context;
+    return stop_after > 0 && w->deeds >= stop_after;
+}
+
 static struct onramp_observer observer_of(struct world *w)
 {
-    struct onramp_observer observer = {.context = w, .confirm_mails = on_confirm};
+    struct onramp_observer observer = {.context = w, .confirm_mails = on_confirm, .stopping = stopping};
     if (getenv("ONRAMP_TRACE") != NULL) {
         observer.log = show;
         observer.debug = true;
@@ -70,13 +78,14 @@ static struct onramp_ledger *open_ledger(struct world *w)
 {
     struct onramp_ledger *ledger = NULL;
     struct onramp_error err = {0};
-    if (onramp_ledger_open(&ledger, ledger_path, &w->disk, &err) != ONRAMP_OK && w->die_after == 0)
+    if (onramp_ledger_open(&ledger, ledger_path, &w->disk, &err) != ONRAMP_OK && w->die_after == 0 && w->fail_at == 0)
         fail_msg("%s", err.text);
     return ledger;
 }
 
 const struct onramp_after *after;
 uint32_t concurrency, reserve, attempts;
+bool renewing;
 
 struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
 {
@@ -94,6 +103,12 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
         settings.target.pacing.reserve_percent = reserve - 1;
     if (attempts > 0)
         settings.target.max_attempts = attempts;
+    struct onramp_secret *secret = NULL;
+    const struct onramp_secret *token = settings.target.access.token;
+    if (renewing) {
+        assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
+        settings.target.access = (struct onramp_access_settings){.client_id = "local-client", .client_secret = secret};
+    }
     struct onramp_ledger *ledger = open_ledger(w);
     enum onramp_status st = ONRAMP_EIO;
     summary = (struct onramp_summary){.exit = 5};
@@ -102,6 +117,8 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
     if (st != ONRAMP_OK && getenv("ONRAMP_TRACE") != NULL)
         print_message("ended with %d: %s\n", (int)st, err.text);
     onramp_ledger_close(ledger);
+    onramp_secret_free(secret);
+    settings.target.access.token = token;
     world_upload_clear(&settings);
     return summary;
 }

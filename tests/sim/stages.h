@@ -47,6 +47,8 @@ extern const struct onramp_after *after; /* the uploads; NULL: nothing */
 extern uint32_t concurrency;             /* of uploads; 0: as usual */
 extern uint32_t reserve;                 /* of uploads, per cent, plus one; 0: as usual */
 extern uint32_t attempts;                /* of uploads, at most; 0: as usual */
+extern uint64_t stop_after;              /* so many deeds of the world the user wants uploads to stop; 0: never */
+extern bool renewing;                    /* uploads fetch their tokens */
 struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed);
 /* A world whose tenant has `users` users of this ledger's making. */
 void populate(struct world *w, const struct world_setup *setup, uint64_t users);

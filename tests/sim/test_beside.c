@@ -452,6 +452,83 @@ static void a_lane_that_is_through_is_not_impatient_while_others_go_on(void **st
     world_clear(&w);
 }
 
+/* ---- a run that stops ---- */
+
+/* Is everybody told of once: the records of the file, and in each stage whoever came to it? */
+static bool adds_up(const struct onramp_summary *summary, uint64_t users, bool full)
+{
+    uint64_t told = summary->unsent;
+    for (int i = 0; i < ONRAMP_OUTCOMES; i++)
+        told += summary->counts[i];
+    bool fine = told == users;
+    for (int deed = 0; deed < ONRAMP_DEEDS; deed++) {
+        const struct onramp_stage_summary *stage = &summary->after[deed];
+        told = stage->before + stage->unsent;
+        for (int i = 0; i < ONRAMP_RESULTS; i++)
+            told += stage->counts[i];
+        /* Whoever was created comes to each stage, also if the run has stopped; but for a disk that is full, when the
+         * ledger does not have the last of them. */
+        if (summary->ran[deed])
+            fine = fine && told == stage->users && stage->users <= summary->counts[ONRAMP_CREATED] &&
+                   (full || stage->users == summary->counts[ONRAMP_CREATED]);
+    }
+    return fine;
+}
+
+/* The user wants to stop, the disk is full, or the token is good no more and another is not to be had. */
+static void let_it_stop(struct world *w, struct onramp_rng *rng)
+{
+    uint64_t deed = w->deeds + 20 + onramp_rng_below(rng, 250);
+    uint64_t fate = onramp_rng_below(rng, 3);
+    stop_after = fate == 0 ? deed : 0;
+    w->fail_at = fate == 1 ? deed : 0;
+    w->setup.network.chance[WORLD_EXPIRED] = fate == 2 ? 20000 : 0;
+    renewing = onramp_rng_below(rng, 2) > 0;
+}
+
+static void who_was_created_is_told_of_once_in_each_stage_however_the_run_stops(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(60);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        (void)unlink(ledger_path);
+        (void)unlink(links_path);
+        world_init(&w, &setup);
+        open_post(&w);
+        if (seed % 4 == 0)
+            make_bad(&w);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        const struct onramp_invite_settings mail = {.by_mail = true, .mails_per_minute = 120};
+        struct onramp_after wanted = everything;
+        wanted.invite = &mail;
+        struct onramp_summary summary = {.exit = 5};
+        after = &wanted;
+        for (int round = 0; round < 25 && (round < 4 || summary.exit > 1); round++) {
+            world_reboot(&w);
+            stop_after = w.fail_at = w.setup.network.chance[WORLD_EXPIRED] = 0;
+            renewing = false;
+            if (round < 4)
+                let_it_stop(&w, &rng);
+            summary = upload(&w, 25, seed * 100 + (uint64_t)round);
+            if (summary.requests > 0 && !adds_up(&summary, 25, w.fail_at > 0))
+                FAIL(seed, "round %d, exit %d, somebody is told of twice or never: %s\n", round, summary.exit,
+                     summary.reason);
+        }
+        after = NULL;
+        world_settle(&w);
+        const struct onramp_stage_summary *invited = &summary.after[ONRAMP_DEED_INVITE];
+        uint64_t doubtful = invited->counts[ONRAMP_RESULT_SKIPPED] + invited->counts[ONRAMP_RESULT_UNKNOWN];
+        if (summary.exit != (doubtful > 0 ? 1 : 0) || equipped(&w, 25) != 25 || view_of(&w).users != 25 ||
+            most_mails() > 1)
+            FAIL(seed, "exit %d, %llu of 25 have all, at most %llu mails: %s\n", summary.exit,
+                 (unsigned long long)equipped(&w, 25), (unsigned long long)most_mails(), summary.reason);
+        world_clear(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +547,7 @@ int main(void)
         cmocka_unit_test(mails_go_at_their_own_pace_beside_the_creates),
         cmocka_unit_test(nobody_is_mailed_twice_beside_creates_that_die),
         cmocka_unit_test(a_lane_that_is_through_is_not_impatient_while_others_go_on),
+        cmocka_unit_test(who_was_created_is_told_of_once_in_each_stage_however_the_run_stops),
     };
     return cmocka_run_group_tests(tests, stages_make_paths, stages_remove_paths);
 }
