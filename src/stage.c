@@ -402,20 +402,29 @@ static void land(void *self, const struct onramp_answer *given)
     }
 }
 
+/* Mails go by the ceiling alone. Of other stages no honest estimate is known: their bucket may be any. */
+static onramp_span remaining(const struct onramp_stage *s, uint64_t users)
+{
+    const struct onramp_rate *pace = &s->setup->target->pacing.ceiling;
+    bool mails = s->kind->scopes == NULL;
+    return mails ? (onramp_span)((double)users * (double)pace->per / (double)pace->tokens) : ONRAMP_NEVER;
+}
+
 static void report(void *self)
 {
     const struct onramp_stage *s = self;
     const struct onramp_engine *e = s->engine;
     if (e->observer->progress == NULL)
         return;
-    struct onramp_progress p = {.records = s->summary->users,
+    struct onramp_progress p = {.stage = s->kind->command,
+                                .records = s->summary->users,
                                 .before = s->summary->before,
                                 .settled = s->summary->before,
                                 .elapsed = s->lane->requests > 0 ? e->now - s->lane->first_at : 0,
-                                .remaining = ONRAMP_NEVER,
                                 .reason = s->lane->waits};
     for (int i = 0; i < ONRAMP_RESULTS; i++)
         p.settled += s->summary->counts[i];
+    p.remaining = remaining(s, p.records - p.settled);
     onramp_pacer_view(s->lane->pacer, e->now, &p.pacer);
     e->observer->progress(e->observer->context, &p);
 }
@@ -601,9 +610,8 @@ static enum onramp_status run_engine(struct onramp_stage *s)
         onramp_engine_run(s->engine);
     settle_rest(s);
     sum_up(s);
-    s->summary->seconds =
-        (double)(s->engine->transport->ops->now(s->engine->transport->self) - s->engine->started_at) /
-        (double)ONRAMP_SECOND;
+    s->summary->seconds = (double)(s->engine->transport->ops->now(s->engine->transport->self) - s->engine->started_at) /
+                          (double)ONRAMP_SECOND;
     if (s->summary->run[0] == '\0' || s->lane->stop == ONRAMP_STOP_DISK)
         return s->lane->status;
     struct onramp_error first = *s->err; /* what stopped the run says more than a ledger that fails at its end */

@@ -75,6 +75,7 @@ struct onramp_upload_settings {
 
 /* Where a run stands; passed to the observer once a turn at the most. */
 struct onramp_progress {
+    const char *stage; /* NULL: records are counted. Else users, and this is done with them: "role", "invite" … */
     uint64_t records, settled, counts[ONRAMP_OUTCOMES];
     uint64_t before; /* of the settled: by earlier runs */
     struct onramp_pacer_view pacer;

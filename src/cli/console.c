@@ -150,9 +150,10 @@ static void put_progress_json(const struct onramp_progress *p)
 {
     json_t *object = json_pack("{s:s, s:I, s:I, s:I}", "message", "progress", "settled", (json_int_t)p->settled,
                                "records", (json_int_t)p->records, "in_flight", (json_int_t)p->pacer.in_flight);
+    if (object != NULL && p->stage != NULL)
+        (void)json_object_set_new(object, "stage", json_string(p->stage)); /* or left out, as the next */
     if (object != NULL && p->remaining != ONRAMP_NEVER)
-        (void)json_object_set_new(object, "seconds_left",
-                                  json_real((double)p->remaining / (double)ONRAMP_SECOND)); /* or left out */
+        (void)json_object_set_new(object, "seconds_left", json_real((double)p->remaining / (double)ONRAMP_SECOND));
     put_json(object, level_name(ONRAMP_LOG_INFO));
 }
 

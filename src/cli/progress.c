@@ -42,7 +42,8 @@ static void compose(char parts[PARTS][PART_MAX], const struct onramp_progress *p
 
     for (size_t i = 0; i < PARTS; i++)
         parts[i][0] = '\0';
-    (void)snprintf(parts[0], PART_MAX, "%" PRIu64 "/%" PRIu64 " %3" PRIu64 "%%", p->settled, p->records, percent);
+    (void)snprintf(parts[0], PART_MAX, "%s%s%" PRIu64 "/%" PRIu64 " %3" PRIu64 "%%", p->stage != NULL ? p->stage : "",
+                   p->stage != NULL ? " " : "", p->settled, p->records, percent);
     if (p->remaining != ONRAMP_NEVER)
         (void)snprintf(parts[1], PART_MAX, "%s left", left);
     if (rate(p) > 0)

@@ -30,6 +30,16 @@ static void says_everything_where_there_is_room(void **state)
     assert_string_equal(out, "150/300  50%  0:09 left  10.0/s  bucket 12/50  8 in flight  waits 0.31 s");
 }
 
+static void names_the_stage_whose_users_are_counted(void **state)
+{
+    (void)state;
+    struct onramp_progress p = half_way();
+    p.stage = "invite";
+    char out[300];
+    progress_live(out, sizeof out, &p, 40);
+    assert_string_equal(out, "invite 150/300  50%  0:09 left  10.0/s");
+}
+
 static void never_reaches_the_last_column(void **state)
 {
     (void)state;
@@ -103,7 +113,8 @@ static void a_clock_rounds_and_carries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_everything_where_there_is_room), cmocka_unit_test(never_reaches_the_last_column),
+        cmocka_unit_test(says_everything_where_there_is_room),
+        cmocka_unit_test(names_the_stage_whose_users_are_counted), cmocka_unit_test(never_reaches_the_last_column),
         cmocka_unit_test(leaves_out_first_what_matters_least), cmocka_unit_test(says_nothing_it_does_not_know),
         cmocka_unit_test(an_empty_file_is_wholly_done),        cmocka_unit_test(a_clock_rounds_and_carries),
     };
