@@ -238,28 +238,36 @@ static void links_cost_the_creates_nothing_where_they_have_a_bucket_of_their_own
     world_clear(&w);
 }
 
+/* The average of many: on a bucket of two tokens what is learned of the rate in time is a matter of luck. */
 static void creates_go_before_links_in_a_bucket_that_they_share(void **state)
 {
     (void)state;
     static const char *const tiers[] = {"free", "enterprise", "enterprise-nonprod", "private-dev", "private-100"};
     for (size_t i = 0; i < sizeof tiers / sizeof tiers[0]; i++) {
-        struct world w;
-        struct world_setup setup = tier(tiers[i]);
-        struct onramp_limit limit = setup.tenant.api;
+        const uint64_t trials = 12;
+        struct onramp_limit limit = onramp_tier_find(tiers[i])->api;
         double token = (double)limit.rate.per / (double)ONRAMP_SECOND / (double)limit.rate.tokens;
-        (void)fresh(&w, &setup, 100, false, (struct onramp_after){0});
-        double alone = creating();
-        world_clear(&w);
-        struct onramp_summary summary = fresh(&w, &setup, 100, true, (struct onramp_after){0});
-        assert_int_equal(summary.exit, 0);
-        assert_int_equal(summary.throttled, 0);
-        assert_true(links_are_complete(&w, 100));
+        double alone = 0, beside = 0, whole = 0;
+        for (uint64_t seed = 1; seed <= trials; seed++) {
+            struct world w;
+            struct world_setup setup = tier(tiers[i]);
+            setup.seed = setup.tenant.seed = seed;
+            (void)fresh(&w, &setup, 100, false, (struct onramp_after){0});
+            alone += creating() / (double)trials;
+            world_clear(&w);
+            struct onramp_summary summary = fresh(&w, &setup, 100, true, (struct onramp_after){0});
+            assert_int_equal(summary.exit, 0);
+            assert_int_equal(summary.throttled, 0);
+            assert_true(links_are_complete(&w, 100));
+            beside += creating() / (double)trials;
+            whole += summary.seconds / (double)trials;
+            world_clear(&w);
+        }
         /* The first few go early, to learn which bucket links draw from. */
-        if (creating() > alone + 4 * token)
-            fail_msg("%s: creates take %.2f s instead of %.2f s", tiers[i], creating(), alone);
-        if (summary.seconds > (200 - limit.burst) * token + 0.04 * 200 * token + 3)
-            fail_msg("%s: the whole takes %.2f s", tiers[i], summary.seconds);
-        world_clear(&w);
+        if (beside > alone + 4 * token)
+            fail_msg("%s: creates take %.2f s instead of %.2f s", tiers[i], beside, alone);
+        if (whole > (200 - limit.burst) * token + 0.04 * 200 * token + 3)
+            fail_msg("%s: the whole takes %.2f s", tiers[i], whole);
     }
 }
 
