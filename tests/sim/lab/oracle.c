@@ -6,12 +6,13 @@
 #include "lab.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 void lab_bucket_start(struct onramp_bucket *bucket, const struct lab_limit *limit, double part, double phase)
 {
     onramp_time edge = limit->window ? -(onramp_time)(phase * (double)limit->rate.per) : 0;
     if (onramp_bucket_init(bucket, limit->rate, limit->size, limit->window, edge) != ONRAMP_OK)
-        assert(!"a scenario's bucket is within the bounds of bucket.h");
+        abort(); /* a scenario's bucket is within the bounds of bucket.h */
     double tokens = part * limit->size;
     if (limit->window)
         tokens = (double)(uint32_t)tokens;
@@ -22,7 +23,7 @@ void lab_bucket_change(struct onramp_bucket *bucket, const struct lab_limit *lim
 {
     double level = onramp_bucket_level(bucket, now);
     if (onramp_bucket_init(bucket, limit->rate, limit->size, limit->window, now) != ONRAMP_OK)
-        assert(!"a scenario's bucket is within the bounds of bucket.h");
+        abort(); /* a scenario's bucket is within the bounds of bucket.h */
     onramp_bucket_fill(bucket, (uint64_t)(level * 1e6), now);
 }
 

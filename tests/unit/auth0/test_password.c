@@ -40,11 +40,11 @@ static void satisfies_every_level_in_both_shapes(void **state)
         "\"password_no_personal_info\":{\"enable\":true},"
         "\"password_dictionary\":{\"enable\":true,\"dictionary\":[\"a\",\"xy\",\"Pass\"]}}",
         "{\"passwordPolicy\":\"low\",\"password_complexity_options\":{\"min_length\":128}}",
-        "{\"password_options\":{\"complexity\":{\"min_length\":72,\"character_types\":[\"uppercase\",\"lowercase\","
-        "\"number\",\"special\"],\"character_type_rule\":\"all\",\"identical_characters\":\"block\","
-        "\"sequential_characters\":\"block\"},\"profile_data\":{\"active\":true}}}",
-        "{\"password_options\":{\"complexity\":{\"min_length\":1,\"character_types\":[\"uppercase\",\"lowercase\","
-        "\"number\",\"special\"],\"character_type_rule\":\"three_of_four\"}}}",
+        ("{\"password_options\":{\"complexity\":{\"min_length\":72,\"character_types\":[\"uppercase\",\"lowercase\","
+         "\"number\",\"special\"],\"character_type_rule\":\"all\",\"identical_characters\":\"block\","
+         "\"sequential_characters\":\"block\"},\"profile_data\":{\"active\":true}}}"),
+        ("{\"password_options\":{\"complexity\":{\"min_length\":1,\"character_types\":[\"uppercase\",\"lowercase\","
+         "\"number\",\"special\"],\"character_type_rule\":\"three_of_four\"}}}"),
         "superb",
     };
     char name[] = "Ann Lee", local[] = "al", letter[] = "x";

@@ -525,7 +525,8 @@ static void finds_the_users_of_a_look_up(void **state)
 static void an_answer_that_is_no_look_up_is_no_proof_that_nobody_is_there(void **state)
 {
     (void)state;
-    static const char *const bodies[] = {"", PAGE, "{}", "7", "[7]", "[{}]", "[" USER ",{\"user_id\":7}]", "[" USER};
+    static const char *const bodies[] = {"",        PAGE, "{}", "7", "[7]", "[{}]", ("[" USER ",{\"user_id\":7}]"),
+                                         ("[" USER)};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         struct onramp_found found;
         size_t count = 9;
