@@ -550,7 +550,8 @@ static void sum_up(struct onramp_stage *s)
     struct onramp_stage_summary *sum = s->summary;
     sum->requests = s->lane->requests;
     sum->throttled = s->lane->throttled;
-    sum->seconds = (double)(s->lane->last_at - s->lane->first_at) / (double)ONRAMP_SECOND;
+    onramp_span taken = s->lane->last_at - s->lane->first_at;
+    sum->seconds = taken > 0 ? (double)taken / (double)ONRAMP_SECOND : 0;
     sum->exit = exit_code(s);
     (void)snprintf(sum->reason, sizeof sum->reason, "%s",
                    s->lane->stop == ONRAMP_STOP_NOT ? "finished" : s->lane->reason);

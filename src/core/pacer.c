@@ -16,6 +16,7 @@
 #define TOKEN       ONRAMP_TOKEN
 #define FLIGHT_MAX  256
 #define BUCKETS_MAX 4
+#define TELLING     4                   /* tokens: of smaller buckets no answer tells which of two it speaks of */
 #define LIMIT_MAX   10000000            /* tokens; two thousand times the largest plan */
 #define MISSED_MAX  8                   /* answers after which a bucket that is no longer shown is gone */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
@@ -132,10 +133,20 @@ static bool shows_limit(const struct onramp_signal *s)
     return s->has_limit && s->limit > 0 && s->limit <= LIMIT_MAX && s->remaining <= s->limit;
 }
 
+/* Where a plan has an API-wide bucket, adding members draws from that too, and shows its own, smaller one (Auth0's
+ * tables of limits). */
+static bool is_in_front(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group)
+{
+    bool smaller = false;
+    for (int i = 0; i < BUCKETS_MAX && group == ONRAMP_GROUP_MEMBERS; i++)
+        smaller = smaller || (p->bucket[i].groups[group] && p->bucket[i].size > 0 && p->bucket[i].size < b->size);
+    return smaller;
+}
+
 /* A group that has not shown its bucket counts against all. */
 static bool draws(const struct onramp_pacer *p, enum onramp_group group, const struct onramp_belief *b)
 {
-    return b->size > 0 && (b->groups[group] || !p->heard[group]);
+    return b->size > 0 && (b->groups[group] || !p->heard[group] || is_in_front(p, b, group));
 }
 
 /* The bucket of that size from which the group draws, or else might draw. */
@@ -239,16 +250,17 @@ static enum whose whose(const struct onramp_pacer *p, const struct onramp_belief
     return told ? SAME : UNDECIDED;
 }
 
-/* Is it worth a token to ask? Not before those ahead have shown their bucket, and again only when an answer would tell.
- */
+/* Is it worth a token to ask? Not before those ahead have shown their bucket; not if that is so small that no answer
+ * tells; and again only when one would. */
 static bool worth_asking(const struct onramp_pacer *p, enum onramp_group group, onramp_time now)
 {
     bool all = true;
     for (int g = 0; g < ONRAMP_GROUPS; g++)
         all = all && (p->heard[g] || !p->precede[group][g]);
-    for (int i = 0; i < BUCKETS_MAX && p->undecided[group] > 0; i++) {
+    for (int i = 0; i < BUCKETS_MAX; i++) {
         const struct onramp_belief *b = &p->bucket[i];
-        all = all && (b->size == 0 || whose(p, b, group, b->size - 1, now) != UNDECIDED);
+        bool again = p->undecided[group] > 0 || b->size < TELLING;
+        all = all && (b->size == 0 || !again || whose(p, b, group, b->size - 1, now) != UNDECIDED);
     }
     return all;
 }
@@ -462,7 +474,9 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
         struct onramp_belief *b = &p->bucket[i];
         if (b == shown || b->size == 0)
             continue;
-        if (!b->groups[group]) {
+        if (is_in_front(p, b, group)) {
+            onramp_belief_silent(b, ticket, false, &p->rtt, now);
+        } else if (!b->groups[group]) {
             onramp_belief_void(b, ticket);
             b->others.charged++; /* an API-wide bucket is charged although another one is shown: that was us */
         } else {

@@ -141,6 +141,8 @@ uint64_t onramp_others_drawn(const struct onramp_others *o)
     for (int i = 0; i < KINDS && o->unexplained > 1; i++)
         if (o->kind[i].possible != 0)
             least = min(least, drawn(o, &o->kind[i]));
-    int64_t theirs = (least < INT64_MAX ? max(least, fallen) : fallen) - o->charged * TOKEN;
+    /* One is nobody's: which of two requests came first is told by how long their answers took, and that can deceive.
+     */
+    int64_t theirs = (least < INT64_MAX ? max(least, fallen) : fallen) - (o->charged + 1) * TOKEN;
     return theirs > 0 ? (uint64_t)(theirs / TOKEN) : 0;
 }

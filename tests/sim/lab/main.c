@@ -148,7 +148,8 @@ static const struct lab_policy *policy_named(const char *name)
 static bool has_bound(const struct lab_scenario *s)
 {
     return s->rivals <= 0 && s->change_at <= 0 && s->edge_chance <= 0 && s->shown == LAB_SHOWN_OWN &&
-           s->global.size == 0 && s->users > s->own.size && s->onramps == 1 && !s->rude && !s->penalty;
+           s->global.size == 0 && s->users > s->own.size && s->onramps == 1 && !s->rude && !s->penalty &&
+           s->suspend_for <= 0;
 }
 
 static bool compares(const struct lab_scenario *s, const struct lab_policy *policy)

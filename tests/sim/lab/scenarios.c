@@ -100,7 +100,7 @@ static void bound(struct lab_scenario *s, const char *trouble)
     else if (adverse)
         s->refused_bound = 12;
     if (s->shown == LAB_SHOWN_NONE) {
-        s->refused_bound = 12;
+        s->refused_bound = 18;
         s->over_bound = 20;
     }
     if (s->global.size > 0) {
