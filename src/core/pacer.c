@@ -466,6 +466,8 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
     if (blind->on && (blind->hidden == 0 || blind->hidden == s->limit))
         blind->on = false;
     shown->missed = 0;
+    if (s->has_reset)
+        onramp_belief_announced(shown, s->reset, now);
     onramp_belief_spoke(shown, ticket, s->remaining, &p->rtt, now);
     onramp_span token = ONRAMP_SECOND * 1000 / max(1, onramp_belief_rate(shown, now) / 1000);
     onramp_time again_at = reset_at(p, s, now, max(shown->patience, 2 * token));

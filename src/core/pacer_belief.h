@@ -67,6 +67,9 @@ struct onramp_belief {
     int64_t mark;             /* supply proven at … */
     onramp_time mark_at;      /* … for the net refill */
     int64_t net;              /* microtokens a second; 0: not measured */
+    int64_t reset;            /* as last announced … */
+    onramp_time reset_at;     /* … since then … */
+    uint32_t unmoved;         /* … by so many more answers in a row */
     onramp_time refused_at;
     onramp_span patience; /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
     struct onramp_others others;
@@ -101,6 +104,9 @@ onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, o
 
 /* Microtokens that others may take before an answer shows it. */
 int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
+/* What an answer announced. Of a drip it moves with every take, of a window it stands still; good enough for the
+ * standing reserve, for which nothing can be refused. */
+void onramp_belief_announced(struct onramp_belief *b, int64_t reset, onramp_time now);
 /* The standing reserve worth keeping, microtokens. */
 int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now);
 int64_t onramp_belief_takes(const struct onramp_belief *b); /* microtokens, with those on the wire */

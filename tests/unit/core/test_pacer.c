@@ -283,6 +283,32 @@ static void tells_two_buckets_of_one_size_apart_by_what_is_left_in_them(void **s
     }
 }
 
+/* 20 tokens, and nothing is refilled for seconds. */
+static onramp_time next_at_eight(bool moves)
+{
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = 0;
+    for (uint32_t left = 19; left >= 8; left--) {
+        struct onramp_signal s = taken(20, left);
+        s.has_reset = s.has_date = true;
+        s.date = 1000 + now / ONRAMP_SECOND;
+        s.reset = moves ? 1010 + now / ONRAMP_SECOND : 1060;
+        now += 300 * MS;
+        uint32_t ticket = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
+        onramp_pacer_answered(p, ticket, &s, now += 100 * MS);
+    }
+    onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+    onramp_pacer_free(p);
+    return at - now;
+}
+
+static void keeps_nothing_back_while_the_reset_stands_still(void **state)
+{
+    (void)state;
+    assert_true(next_at_eight(false) <= 0); /* what is left at the edge of a minute is lost */
+    assert_true(next_at_eight(true) > 0);
+}
+
 static void members_wait_for_the_bucket_in_front_of_their_own(void **state)
 {
     (void)state;
@@ -738,6 +764,7 @@ int main(void)
         cmocka_unit_test(counts_groups_with_the_same_limit_as_one_bucket),
         cmocka_unit_test(counts_a_group_that_has_shown_nothing_against_all),
         cmocka_unit_test(tells_two_buckets_of_one_size_apart_by_what_is_left_in_them),
+        cmocka_unit_test(keeps_nothing_back_while_the_reset_stands_still),
         cmocka_unit_test(members_wait_for_the_bucket_in_front_of_their_own),
         cmocka_unit_test(keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket),
         cmocka_unit_test(never_exceeds_the_ceiling_given),
