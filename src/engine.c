@@ -176,10 +176,15 @@ void onramp_lane_landed(struct onramp_lane *lane, uint32_t job, const struct onr
         lane->progress_at = e->now; /* waiting for a token, or for an answer, was no failure */
 }
 
-void onramp_lane_turn_back(struct onramp_lane *lane, uint32_t job)
+void onramp_lane_hand_back(struct onramp_lane *lane, uint32_t job)
 {
     const struct onramp_signal unsent = {.kind = ONRAMP_SIGNAL_UNSENT};
     onramp_scheduler_answered(lane->scheduler, job, &unsent, lane->engine->now);
+}
+
+void onramp_lane_turn_back(struct onramp_lane *lane, uint32_t job)
+{
+    onramp_lane_hand_back(lane, job);
     onramp_scheduler_abandon(lane->scheduler, job, lane->engine->now);
 }
 

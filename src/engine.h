@@ -54,8 +54,8 @@ struct onramp_lane {
     uint32_t *departing; /* jobs that leave this turn */
     uint32_t departing_count;
     uint64_t requests, throttled;
-    bool done, ended; /* has nothing to do now; nor ever again, nor have the lanes ahead */
-    onramp_time first_at, last_at;         /* its first departure, and its latest answer; 0: none */
+    bool done, ended;              /* has nothing to do now; nor ever again, nor have the lanes ahead */
+    onramp_time first_at, last_at; /* its first departure, and its latest answer; 0: none */
     onramp_time progress_at;
     uint64_t setbacks; /* failures and refusals since there was progress */
     char waits[192];   /* why the pacer lets it wait; only kept if somebody looks */
@@ -122,7 +122,9 @@ ONRAMP_NODISCARD enum onramp_status onramp_lane_send(struct onramp_lane *lane, u
                                                      const struct onramp_request *request);
 /* The answer to `job` has been understood: tell pacer, scheduler and session. */
 void onramp_lane_landed(struct onramp_lane *lane, uint32_t job, const struct onramp_reply *reply);
-/* A job that was to leave and did not is forgotten. */
+/* A job that was to leave and did not: it took no token, and is the caller's to settle or to send again. */
+void onramp_lane_hand_back(struct onramp_lane *lane, uint32_t job);
+/* The same, and it is forgotten. */
 void onramp_lane_turn_back(struct onramp_lane *lane, uint32_t job);
 /* Something was achieved: patience begins anew. */
 void onramp_lane_progressed(struct onramp_lane *lane);

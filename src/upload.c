@@ -393,9 +393,8 @@ static bool is_outdated(const struct onramp_run *r, const struct onramp_job *job
 
 static void ask_anew(struct onramp_run *r, uint32_t id)
 {
-    const struct onramp_signal unsent = {.kind = ONRAMP_SIGNAL_UNSENT};
     r->jobs[id].asking = true;
-    onramp_scheduler_answered(r->lane->scheduler, id, &unsent, r->engine.now);
+    onramp_lane_hand_back(r->lane, id);
     onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
 }
 
