@@ -458,8 +458,10 @@ int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now)
         return 0; /* likely a helping a minute: what is left at its edge costs a part of one */
     if (dripping) /* of a tiny one, while its kind is not known, take from a full one only */
         return b->size < TINY && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) ? 2 * half : half;
+    /* Room for the next helping, and for one twice as large as was seen to be shown. Not for all that are possible:
+     * where others draw from a drip, windows often explain the answers for a while, and there the half is theirs. */
     if (onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) || onramp_belief_rates(b, ONRAMP_MINUTE, &slow, &fast))
-        return max(0, min(half, (b->size - 1) * TOKEN - fast)); /* leave room for the next helping */
+        return max(0, min(half, (b->size - 1) * TOKEN - 2 * slow));
     return half;
 }
 

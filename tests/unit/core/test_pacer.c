@@ -309,6 +309,22 @@ static void keeps_nothing_back_while_the_reset_stands_still(void **state)
     assert_true(next_at_eight(true) > 0);
 }
 
+/* Supply rises by two, and then not for a second. That is no drip; windows would explain it, and so do others who draw
+ * from one: the half is kept for as long as no edge has shown a larger helping. */
+static void keeps_half_while_windows_have_shown_little(void **state)
+{
+    (void)state;
+    static const uint32_t remaining[] = {19, 18, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9};
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = 0;
+    for (size_t i = 0; i < sizeof remaining / sizeof remaining[0]; i++)
+        now = ask(p, ONRAMP_GROUP_CREATE, 20, remaining[i], now);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now) > now);
+    assert_non_null(strstr(onramp_pacer_reason(p), "windows"));
+    assert_non_null(strstr(onramp_pacer_reason(p), "keeping a reserve"));
+    onramp_pacer_free(p);
+}
+
 static void members_wait_for_the_bucket_in_front_of_their_own(void **state)
 {
     (void)state;
@@ -765,6 +781,7 @@ int main(void)
         cmocka_unit_test(counts_a_group_that_has_shown_nothing_against_all),
         cmocka_unit_test(tells_two_buckets_of_one_size_apart_by_what_is_left_in_them),
         cmocka_unit_test(keeps_nothing_back_while_the_reset_stands_still),
+        cmocka_unit_test(keeps_half_while_windows_have_shown_little),
         cmocka_unit_test(members_wait_for_the_bucket_in_front_of_their_own),
         cmocka_unit_test(keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket),
         cmocka_unit_test(never_exceeds_the_ceiling_given),
