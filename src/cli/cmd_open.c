@@ -157,7 +157,7 @@ static bool visit(void *context, const struct onramp_unsealed_line *line)
     put_line(line, listing->values->json);
     listing->shown++;
     listing->uncertain += line->certain ? 0 : 1;
-    return true;
+    return ferror(stdout) == 0; /* what nobody reads stays sealed */
 }
 
 /* ---- the whole ---- */
@@ -232,6 +232,8 @@ int cmd_open(void *self)
         console_error(err.text);
         return st == ONRAMP_EINPUT ? EXIT_REFUSED : EXIT_USAGE;
     }
+    if (ferror(stdout)) /* main() says why */
+        return EXIT_AGAIN;
     tell(&listing, &tally);
     if (values->user != NULL && listing.shown == 0)
         console_error("no password of this user that is in force, as far as the file and the ledger tell");

@@ -7,12 +7,10 @@
 
 #include <onramp/retry.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 struct retry_values {
     char *ledger, *file, *env_file;
@@ -44,14 +42,11 @@ static enum onramp_status check(const struct retry_values *values, struct onramp
     return settings_check_file(values->file, err);
 }
 
-/* What standard output did not take. main() tells, with this errno. */
+/* False if standard output takes no more: main() says why. */
 static bool put_record(void *context, const struct onramp_record *record)
 {
-    int *errnum = context;
-    if (fwrite(record->json, 1, record->size, stdout) == record->size && fputc('\n', stdout) != EOF)
-        return true;
-    *errnum = errno;
-    return false;
+    (void)context;
+    return fwrite(record->json, 1, record->size, stdout) == record->size && fputc('\n', stdout) != EOF;
 }
 
 struct tally {
@@ -108,7 +103,6 @@ int cmd_retry(void *self)
     struct onramp_source source = {.ops = NULL};
     struct onramp_retry_summary summary;
     struct onramp_error err = {.status = ONRAMP_OK};
-    int errnum = 0;
     enum onramp_status st = check(values, &err);
     if (st == ONRAMP_OK)
         st = onramp_ledger_read(&ledger, values->ledger, &err);
@@ -118,19 +112,19 @@ int cmd_retry(void *self)
         code = EXIT_REFUSED;
     }
     if (st == ONRAMP_OK)
-        st = onramp_retry(ledger, &source, put_record, &errnum, &summary, &err);
-    if (st == ONRAMP_OK && fflush(stdout) != 0) /* before it is said that they are written */
-        errnum = errno;
-    if (st == ONRAMP_OK && errnum == 0) {
+        st = onramp_retry(ledger, &source, put_record, NULL, &summary, &err);
+    bool taken = fflush(stdout) == 0 && !ferror(stdout); /* before it is said that they are written */
+    if (!taken) {
+        code = EXIT_AGAIN; /* main() says why */
+    } else if (st != ONRAMP_OK) {
+        console_error(err.text);
+    } else {
         code = EXIT_ALL_WELL;
         if (!values->quiet)
             tell(values, ledger, &summary);
-    } else if (errnum == 0) {
-        console_error(err.text);
     }
     if (source.ops != NULL)
         source.ops->close(source.self);
     onramp_ledger_close(ledger);
-    errno = errnum;
-    return errnum != 0 ? EXIT_AGAIN : code;
+    return code;
 }

@@ -148,6 +148,17 @@ static int dispatch(int argc, char **argv)
     return run(command, argc - 1, argv + 1);
 }
 
+/* Why standard output took no more, as an errno; 0: it has taken everything. */
+static int output_problem(void)
+{
+    if (fflush(stdout) != 0)
+        return errno;
+    if (!ferror(stdout))
+        return 0;
+    /* It was a write of some time ago, and errno has been through other hands: one more line end meets the same. */
+    return fputc('\n', stdout) == EOF || fflush(stdout) != 0 ? errno : EIO;
+}
+
 int main(int argc, char **argv)
 {
     keep_secrets_in();
@@ -155,9 +166,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     int code = dispatch(argc, argv);
     /* A summary that nobody could read is not all well; running again is safe and prints it again. */
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    int problem = output_problem();
+    if (problem != 0) {
         struct onramp_error err;
-        (void)onramp_fail_sys(&err, errno, "cannot write to standard output");
+        (void)onramp_fail_sys(&err, problem, "cannot write to standard output");
         console_error(err.text);
         return code == EXIT_ALL_WELL ? EXIT_AGAIN : code;
     }

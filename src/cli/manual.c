@@ -249,7 +249,9 @@ static void files(FILE *out)
 static void exit_status(FILE *out)
 {
     section(out, "EXIT STATUS");
-    prose(out, "Of upload; the other commands follow it, and their pages say how.");
+    prose(out,
+          "Of upload; the other commands follow it, and their pages say how. Any of them ends with 5 instead of 0 if "
+          "standard output takes no more.");
     open_list(out, "130");
     item(out, "", "0", "every record is created or exists");
     item(out, "", "1", "finished, but some are invalid, duplicate or rejected");

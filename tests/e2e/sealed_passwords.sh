@@ -66,6 +66,20 @@ says err 'no password of this user'
 open 0
 says err 'without --ledger nobody can tell which of these users were created'
 
+# Standard output takes no more, by the fault of a disk or since its reader is gone: one line that says so.
+unread() { # WHY: of descriptor 8
+    local code=0
+    "$ONRAMP_BINARY" open users.json.sealed.ndjson --key plain.key --user user1@example.com >&8 2>err || code=$?
+    [ "$code" = 5 ] || fail "an output that takes no more ends with $code"
+    [ "$(cat err)" = "onramp: cannot write to standard output: $1" ] || fail "another line was expected"
+}
+exec 8>/dev/full
+unread 'No space left on device'
+mkfifo pipe
+exec 9<>pipe 8>pipe 9<&-
+unread 'Broken pipe'
+exec 8>&-
+
 onramp 2 open users.json.sealed.ndjson --key nowhere.key
 says err "there is no key file 'nowhere.key'"
 onramp 2 open users.json.sealed.ndjson --key users.json
