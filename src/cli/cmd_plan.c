@@ -23,8 +23,6 @@ static enum onramp_status check(const struct settings *s, struct onramp_error *e
         return onramp_fail(err, ONRAMP_EUSAGE, "no file of users: give one as an argument, or set BULK_USER_FILE");
     if (s->burst > 0 && s->rate.tokens == 0)
         return onramp_fail(err, ONRAMP_EUSAGE, "--burst goes with --rate: how many at once under that ceiling");
-    if (s->all_tiers && s->ledger != NULL)
-        return onramp_fail(err, ONRAMP_EUSAGE, "--all-tiers and --ledger are two questions: give one of them");
     return settings_check_file(s->file, err);
 }
 

@@ -162,6 +162,28 @@ static enum onramp_status load_operands(struct load *load, int argc, char **argv
     return ONRAMP_OK;
 }
 
+static bool is_given(const struct load *load, const char *flag)
+{
+    size_t row = 0;
+    while (row < load->table->count &&
+           !(load->set[row] && load->table->rows[row].flag != NULL && strcmp(load->table->rows[row].flag, flag) == 0))
+        row++;
+    return row < load->table->count;
+}
+
+/* As long as nothing but flags has been read. */
+static enum onramp_status check_rivals(const struct load *load)
+{
+    for (size_t row = 0; row < load->table->count; row++) {
+        const struct setting *setting = &load->table->rows[row];
+        for (size_t i = 0; load->set[row] && i < SETTING_RIVALS && setting->rivals[i] != NULL; i++)
+            if (is_given(load, setting->rivals[i]))
+                return onramp_fail(load->err, ONRAMP_EUSAGE, "--%s and --%s are two questions: give one of them",
+                                   setting->flag, setting->rivals[i]);
+    }
+    return ONRAMP_OK;
+}
+
 static enum onramp_status load_flags(struct load *load, int argc, char **argv, bool *help)
 {
     struct option longs[ROWS_MAX + 2];
@@ -185,7 +207,8 @@ static enum onramp_status load_flags(struct load *load, int argc, char **argv, b
         if (st != ONRAMP_OK)
             return st;
     }
-    return load_operands(load, argc, argv);
+    enum onramp_status st = check_rivals(load);
+    return st == ONRAMP_OK ? load_operands(load, argc, argv) : st;
 }
 
 /* The environment stays readable to others of the same user (ps e, /proc): take the secret out of it. */

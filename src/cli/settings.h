@@ -16,6 +16,7 @@
 #include <onramp/onramp.h>
 
 #define SETTING_VARIABLES 2 /* names by which one setting may stand in the environment, the first one wins */
+#define SETTING_RIVALS    2 /* other flags that one cannot be given with */
 
 /* What a value is, and the C type of its field. */
 enum setting_kind {
@@ -52,6 +53,9 @@ struct setting {
     enum onramp_status (*parse)(const char *text, void *field, struct onramp_error *err);
     /* What a flag's text must pass besides, since flags are seen by everyone who may list processes; or NULL. */
     enum onramp_status (*check_flag)(const char *text, struct onramp_error *err);
+    /* Other flags of the command that ask another question: both at once are refused. What the environment says of
+     * them is no question, for a flag goes before it. */
+    const char *rivals[SETTING_RIVALS];
     size_t offset;     /* of the field in the command's struct */
     unsigned commands; /* which commands have it: bits of enum command_bit, or ~0u */
     bool recorded;     /* stands in the ledger's run line */

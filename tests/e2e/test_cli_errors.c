@@ -61,6 +61,8 @@ static const struct trouble of_usage[] = {
     {"ill-formed timeout", FLAG("--timeout=soon"), .words = "'soon' is not a number of seconds"},
     {"reserve over its bound", FLAG("--reserve=95%"), .words = "nor 0% to 90%"},
     {"unknown plan", FLAG("--tier=gold"), .words = "'gold' is not one of free, essentials"},
+    {"two plans at once", .arguments = {"plan", "users.json", "--tier=free", "--all-tiers"}, .exit = 2,
+     .words = "--all-tiers and --tier are two questions"},
     {"unknown choice", FLAG("--verification-mail=maybe"), .words = "is not one of no, yes, record"},
     {"burst without rate", FLAG("--burst=5"), .words = "--burst goes with --rate"},
     {"plain http to the world", FLAG("--domain=http://t.auth0.com"), .words = "loopback addresses only"},

@@ -19,7 +19,6 @@
 
 #define ARGUMENTS 8
 
-
 /* ---- support ---- */
 
 static void each_variable(void (*visit)(const char *variable, const struct setting *setting, size_t rank))
@@ -144,6 +143,27 @@ static void a_flag_goes_before_the_environment_and_that_before_dotenv(void **sta
     assert_true(s.timeout == 3 * ONRAMP_SECOND);
     assert_int_equal(s.max_attempts, 5);
     settings_clear(&settings_table, &s);
+}
+
+static void two_flags_that_ask_two_questions_are_refused_and_a_variable_asks_none(void **state)
+{
+    (void)state;
+    static const char *const pairs[][3] = {
+        {"--tier=free", "--all-tiers"}, {"--all-tiers", "--ledger=x"}, {"--ledger=x", "--tier=free"}};
+    struct settings s;
+    for (size_t i = 0; i < 3; i++) {
+        struct onramp_error err = {0};
+        assert_int_equal(load_as("plan", &s, &err, pairs[i]), ONRAMP_EUSAGE);
+        assert_non_null(strstr(err.text, " are two questions: give one of them"));
+        settings_clear(&settings_table, &s);
+    }
+    (void)setenv("ONRAMP_TIER", "free", 1);
+    for (size_t i = 1; i < 3; i++) {
+        struct onramp_error err = {0};
+        const char *const one[] = {pairs[i][0], NULL};
+        assert_int_equal(load_as("plan", &s, &err, one), ONRAMP_OK);
+        settings_clear(&settings_table, &s);
+    }
 }
 
 static void an_empty_variable_counts_as_unset(void **state)
@@ -558,6 +578,7 @@ int main(void)
         TEST(without_anything_said_the_documented_defaults_hold),
         TEST(a_command_that_shares_the_struct_gets_its_own_defaults_and_all_others),
         TEST(a_flag_goes_before_the_environment_and_that_before_dotenv),
+        TEST(two_flags_that_ask_two_questions_are_refused_and_a_variable_asks_none),
         TEST(an_empty_variable_counts_as_unset),
         TEST(the_last_line_of_dotenv_wins),
         TEST(another_file_takes_the_place_of_dotenv),
