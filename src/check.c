@@ -88,7 +88,8 @@ static void find_no_token(struct onramp_checker *c, enum onramp_status status, c
             "compare AUTH0_DOMAIN, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and --audience with the application's page";
     else if (status != ONRAMP_EUSAGE)
         remedy = "compare AUTH0_DOMAIN with the tenant's address, and try again once it can be reached";
-    (void)onramp_check_find(c, ONRAMP_PART_TOKEN, ONRAMP_FINDING_STOP, "", remedy, "%s", why->text);
+    if (!c->session.interrupted)
+        (void)onramp_check_find(c, ONRAMP_PART_TOKEN, ONRAMP_FINDING_STOP, "", remedy, "%s", why->text);
 }
 
 static void find_origin(struct onramp_checker *c)
@@ -198,6 +199,8 @@ static void find_no_answer(struct onramp_checker *c, enum onramp_status status, 
 {
     const char *name = c->settings->target.connection;
     const struct onramp_connection *connection = &c->session.connection;
+    if (c->session.interrupted)
+        return; /* that is nobody's fault */
     if (status == ONRAMP_EAUTH)
         (void)onramp_check_find(c, ONRAMP_PART_TOKEN, ONRAMP_FINDING_STOP, "",
                                 "get a fresh token from the tenant that AUTH0_DOMAIN names",

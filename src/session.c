@@ -83,20 +83,26 @@ struct call {
     bool authorized;
 };
 
+/* Nothing that is asked here has to be known afterwards, so nothing is waited for. */
+static enum onramp_status check_stopping(struct onramp_session *s, struct onramp_error *err)
+{
+    if (!onramp_session_stopping(s))
+        return ONRAMP_OK;
+    s->interrupted = true;
+    return onramp_fail(err, ONRAMP_ENET, "interrupted before anything was sent");
+}
+
 /* Sleep until then, or until the user wants to stop. */
 static enum onramp_status sleep_until(struct onramp_session *s, onramp_time until, struct onramp_error *err)
 {
     const struct onramp_transport *t = s->transport;
-    while (t->ops->now(t->self) < until) {
-        if (onramp_session_stopping(s)) {
-            s->interrupted = true;
-            return onramp_fail(err, ONRAMP_ENET, "interrupted before anything was sent");
-        }
-        enum onramp_status st = t->ops->wait(t->self, until, err);
-        if (st != ONRAMP_OK)
-            return st;
+    enum onramp_status st = ONRAMP_OK;
+    while (st == ONRAMP_OK && t->ops->now(t->self) < until) {
+        st = check_stopping(s, err);
+        if (st == ONRAMP_OK)
+            st = t->ops->wait(t->self, until, err);
     }
-    return ONRAMP_OK;
+    return st;
 }
 
 static enum onramp_status await_turn(struct onramp_session *s, enum onramp_group group, struct onramp_error *err)
@@ -114,7 +120,8 @@ static enum onramp_status await_turn(struct onramp_session *s, enum onramp_group
     }
 }
 
-/* Send and wait for the answer; nothing else is in flight. */
+/* Send and wait for the answer, or until the user wants to stop; nothing else is in flight. Whoever is interrupted
+ * sends nothing more, so that what is left on the wire needs its body no longer. */
 static enum onramp_status send_and_wait(struct onramp_session *s, const struct call *call, struct onramp_answer *answer,
                                         struct onramp_error *err)
 {
@@ -127,8 +134,11 @@ static enum onramp_status send_and_wait(struct onramp_session *s, const struct c
                                      .bearer = call->authorized ? onramp_session_token(s) : NULL,
                                      .timeout = s->target->timeout};
     enum onramp_status st = t->ops->send(t->self, 0, &request, err);
-    while (st == ONRAMP_OK && !t->ops->take(t->self, answer))
-        st = t->ops->wait(t->self, ONRAMP_NEVER, err);
+    while (st == ONRAMP_OK && !t->ops->take(t->self, answer)) {
+        st = check_stopping(s, err);
+        if (st == ONRAMP_OK)
+            st = t->ops->wait(t->self, ONRAMP_NEVER, err);
+    }
     return st;
 }
 

@@ -27,7 +27,14 @@ struct scene {
     const char *(*make)(uint64_t ordinal);
     uint64_t max_users;
     enum onramp_verification_mail mail;
+    bool interrupted; /* the first question gets no answer, and the user wants to stop */
 };
+
+static bool on_its_way(void *context)
+{
+    (void)context;
+    return world.requests > 0;
+}
 
 static void arrive(const struct scene *scene)
 {
@@ -40,6 +47,8 @@ static void arrive(const struct scene *scene)
     setup.tenant.no_headers = scene->no_headers;
     setup.tenant.token_seconds = scene->token_seconds > 0 ? scene->token_seconds : setup.tenant.token_seconds;
     setup.tenant.epoch = INT64_C(1790000000123);
+    setup.plan[0].request = scene->interrupted ? 1 : 0;
+    setup.plan[0].fault = WORLD_LOST;
     world_init(&world, &setup);
 }
 
@@ -61,9 +70,10 @@ static void look(const struct scene *scene)
         assert_int_equal(onramp_secret_copy(&token, scene->token, strlen(scene->token), &err), ONRAMP_OK);
         settings.target.access.token = token;
     }
+    struct onramp_observer observer = {.stopping = scene->interrupted ? on_its_way : NULL};
     world.now += scene->wait;
     enum onramp_status st =
-        onramp_check(&settings, scene->count > 0 ? &records.source : NULL, &world.transport, NULL, &found, &err);
+        onramp_check(&settings, scene->count > 0 ? &records.source : NULL, &world.transport, &observer, &found, &err);
     if (st != ONRAMP_OK)
         fail_msg("%s", err.text);
     onramp_secret_free(token);
@@ -372,6 +382,15 @@ static void mails_are_counted_before_anybody_gets_one(void **state)
     assert_says(finding(ONRAMP_PART_FILE, ONRAMP_FINDING_GOOD, "mails"), "nobody gets");
 }
 
+static void an_interrupt_is_no_fault_of_the_tenant(void **state)
+{
+    (void)state;
+    LOOK(.count = 5, .interrupted = true);
+    assert_int_equal(found.exit, 130);
+    for (size_t i = 0; i < found.count; i++)
+        assert_int_not_equal(found.findings[i].severity, ONRAMP_FINDING_STOP);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, leave)
@@ -392,6 +411,7 @@ int main(void)
         TEST(a_large_profile_is_a_warning),
         TEST(a_file_that_would_not_start_is_exit_3_whatever_the_tenant_says),
         TEST(mails_are_counted_before_anybody_gets_one),
+        TEST(an_interrupt_is_no_fault_of_the_tenant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,12 +17,19 @@ static char ledger_path[] = "/tmp/onramp-sim-XXXXXX";
 static struct world world;
 static uint64_t asked; /* how many mails were to be confirmed */
 static bool consent;
+static onramp_span taken; /* by the latest run */
 
 static bool confirm(void *context, uint64_t mails)
 {
     (void)context;
     asked = mails;
     return consent;
+}
+
+static bool on_its_way(void *context)
+{
+    (void)context;
+    return world.setup.plan[0].request > 0 && world.requests >= world.setup.plan[0].request;
 }
 
 /* One run over `count` records against a tenant with these options. Clears the world's tenant, not the ledger. */
@@ -32,6 +39,7 @@ struct run {
     const char *(*make)(uint64_t ordinal);
     enum onramp_verification_mail mail;
     bool no_preflight;
+    uint64_t unanswered; /* this request gets no answer, and the user wants to stop as soon as it has left; 0: none */
 };
 
 static struct onramp_summary run(const struct run *run)
@@ -42,21 +50,25 @@ static struct onramp_summary run(const struct run *run)
     struct onramp_ledger *ledger = NULL;
     struct onramp_summary summary;
     struct onramp_error err = {0};
-    struct onramp_observer observer = {.confirm_mails = confirm};
+    struct onramp_observer observer = {.confirm_mails = confirm, .stopping = on_its_way};
     onramp_tenant_defaults(&setup.tenant);
     setup.tenant.options = run->options;
     setup.tenant.epoch = INT64_C(1790000000123);
+    setup.plan[0].request = run->unanswered;
+    setup.plan[0].fault = WORLD_LOST;
     world_init(&world, &setup);
     world_source_init(&records, run->count, run->make);
     world_upload_settings(&world, &settings, 1);
     settings.verification_mail = run->mail;
     settings.no_preflight = run->no_preflight;
     asked = 0;
+    onramp_time begun_at = world.now;
     if (onramp_ledger_open(&ledger, ledger_path, &world.disk, &err) != ONRAMP_OK)
         fail_msg("%s", err.text);
     enum onramp_status st =
         onramp_upload(&settings, &records.source, &world.transport, ledger, &observer, &summary, &err);
     assert_true((st == ONRAMP_OK) == (summary.exit < 2));
+    taken = world.now - begun_at;
     onramp_ledger_close(ledger);
     world_upload_clear(&settings);
     return summary;
@@ -158,6 +170,19 @@ static void nobody_is_asked_about_no_mails(void **state)
     assert_int_equal(summary.exit, 0);
 }
 
+static void an_interrupt_does_not_wait_for_what_is_asked_beforehand(void **state)
+{
+    (void)state;
+    for (uint64_t request = 1; request <= 2; request++) { /* where the connection is, and whether it is enabled */
+        struct onramp_summary summary = run(&(struct run){.count = 2, .make = named, .unanswered = request});
+        assert_int_equal(summary.exit, 130);
+        assert_int_equal(world.requests, request);
+        assert_true(taken < 10 * ONRAMP_SECOND);
+        if (request == 1)
+            world_clear(&world);
+    }
+}
+
 static int make_path(void **state)
 {
     (void)state;
@@ -175,6 +200,7 @@ int main(void)
         TEST(without_preflight_the_connection_is_not_asked_about),
         TEST(no_mail_goes_out_that_was_not_confirmed),
         TEST(nobody_is_asked_about_no_mails),
+        TEST(an_interrupt_does_not_wait_for_what_is_asked_beforehand),
     };
     return cmocka_run_group_tests(tests, make_path, NULL);
 }
