@@ -190,10 +190,19 @@ void onramp_lane_turn_back(struct onramp_lane *lane, uint32_t job)
 
 /* ---- the loop ---- */
 
+/* Will any request more carry a token? */
+static bool needs_token(const struct onramp_engine *e)
+{
+    bool needs = false;
+    for (uint32_t i = 0; i < e->lane_count; i++)
+        needs = needs || !(e->lanes[i].bare || e->lanes[i].ended);
+    return needs;
+}
+
 /* A fresh token is got when nothing is in flight, so that no answer to an old one comes later. True: not yet. */
 static bool renewing(struct onramp_engine *e)
 {
-    if (e->lanes[0].stop != ONRAMP_STOP_NOT || !onramp_session_must_renew(&e->session, e->now))
+    if (e->lanes[0].stop != ONRAMP_STOP_NOT || !onramp_session_must_renew(&e->session, e->now) || !needs_token(e))
         return false;
     if (!onramp_engine_quiet(e))
         return true;

@@ -49,6 +49,7 @@ struct onramp_lane {
     struct onramp_engine *engine;
     const struct onramp_lane_ops *ops;
     void *self;
+    bool bare;                  /* its requests carry no token: set by its owner */
     struct onramp_pacer *pacer; /* the engine's, or its own */
     struct onramp_scheduler *scheduler;
     uint32_t *departing; /* jobs that leave this turn */

@@ -439,7 +439,10 @@ static enum onramp_status open_lane(struct onramp_stage *s, const struct onramp_
     s->errands = calloc(s->engine->job_count, sizeof *s->errands);
     if (s->errands == NULL)
         return onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory");
-    return onramp_engine_add(&s->lane, s->engine, &ops, s, s->kind->group(&beginning), own);
+    enum onramp_status st = onramp_engine_add(&s->lane, s->engine, &ops, s, s->kind->group(&beginning), own);
+    if (st == ONRAMP_OK)
+        s->lane->bare = s->kind->scopes == NULL;
+    return st;
 }
 
 enum onramp_status onramp_stage_open(struct onramp_stage *s, struct onramp_engine *engine,

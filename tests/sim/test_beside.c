@@ -383,6 +383,37 @@ static void everything_is_complete_after_deaths_on_a_bad_network(void **state)
     }
 }
 
+static uint64_t tokens;
+
+static void watch_tokens(void *context, const struct onramp_tenant_request *request)
+{
+    (void)context;
+    tokens += strcmp(request->path, "/oauth/token") == 0 ? 1 : 0;
+}
+
+static void no_token_is_fetched_for_mails_that_need_none(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    const struct onramp_invite_settings mail = {.by_mail = true, .mails_per_minute = 10};
+    setup.tenant.token_seconds = 100; /* the creates take two seconds, the mails two minutes */
+    (void)unlink(ledger_path);
+    world_init(&w, &setup);
+    w.watch = watch_tokens;
+    tokens = 0;
+    renewing = true;
+    after = &(struct onramp_after){.invite = &mail};
+    struct onramp_summary summary = upload(&w, 20, 1);
+    after = NULL;
+    renewing = false;
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.after[ONRAMP_DEED_INVITE].counts[ONRAMP_RESULT_DONE], 20);
+    assert_true(summary.seconds > 100);
+    assert_int_equal(tokens, 1);
+    world_clear(&w);
+}
+
 static void nobody_is_mailed_twice_beside_creates_that_die(void **state)
 {
     (void)state;
@@ -553,6 +584,7 @@ int main(void)
         cmocka_unit_test(a_stage_that_the_tenant_refuses_stops_those_behind_it_and_not_the_creates),
         cmocka_unit_test(everything_is_complete_after_deaths_on_a_bad_network),
         cmocka_unit_test(mails_go_at_their_own_pace_beside_the_creates),
+        cmocka_unit_test(no_token_is_fetched_for_mails_that_need_none),
         cmocka_unit_test(nobody_is_mailed_twice_beside_creates_that_die),
         cmocka_unit_test(a_lane_that_is_through_is_not_impatient_while_others_go_on),
         cmocka_unit_test(who_was_created_is_told_of_once_in_each_stage_however_the_run_stops),
