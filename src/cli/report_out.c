@@ -3,9 +3,9 @@
  */
 #include "report_out.h"
 
+#include "print.h"
+
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const deed_names[ONRAMP_DEEDS] = {"invite", "role", "member", "undo"};
@@ -29,13 +29,6 @@ const char *report_outcome(const struct onramp_ledger_entry *entry)
 }
 
 /* ---- for people ---- */
-
-/* Words from outside: no line ends, no cursor movements. */
-static void put_clean(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-}
 
 static void put_count(FILE *out, const char *name, uint64_t count, bool always)
 {
@@ -65,10 +58,10 @@ static void put_causes(FILE *out, const struct onramp_report *r)
         if (cause->status != 0)
             fprintf(out, "%d ", cause->status);
         if (cause->error_code != NULL) {
-            put_clean(out, cause->error_code);
+            print_clean(out, cause->error_code);
             fputs(": ", out);
         }
-        put_clean(out, cause->text);
+        print_clean(out, cause->text);
         fprintf(out, "\n%25s%s%" PRIu64 "\n%25s%s\n", "", cause->count > 1 ? "first: record " : "record ",
                 cause->example->record, "", cause->advice);
     }
@@ -119,13 +112,13 @@ static void put_run(FILE *out, const struct onramp_ledger_past *past)
     char at[ONRAMP_TIME_TEXT];
     onramp_time_text(past->run.at, at);
     fprintf(out, "  %s  ", at);
-    put_clean(out, past->run.command != NULL ? past->run.command : "upload");
+    print_clean(out, past->run.command != NULL ? past->run.command : "upload");
     if (!past->ended) {
         fputs(": did not end by itself\n", out);
         return;
     }
     fputs(": ", out);
-    put_clean(out, past->end.reason);
+    print_clean(out, past->end.reason);
     fprintf(out, ", %" PRIu64 " requests, %" PRIu64 " throttled, %.1f s", past->end.requests, past->end.throttled,
             past->end.seconds);
     if (past->end.has_limit)
@@ -139,15 +132,15 @@ static void put_run(FILE *out, const struct onramp_ledger_past *past)
 void report_text(FILE *out, const struct onramp_report *r, const char *ledger_path)
 {
     fprintf(out, "%zu records in ", r->entry_count);
-    put_clean(out, ledger_path);
+    print_clean(out, ledger_path);
     if (r->run_count > 0) {
         const struct onramp_ledger_run *last = &r->runs[r->run_count - 1].run;
         fputs(": ", out);
-        put_clean(out, last->input_path);
+        print_clean(out, last->input_path);
         fputs(" to ", out);
-        put_clean(out, last->domain);
+        print_clean(out, last->domain);
         fputs(", connection ", out);
-        put_clean(out, last->connection);
+        print_clean(out, last->connection);
     }
     fputs("\n\n", out);
     put_outcomes(out, r);
@@ -281,16 +274,13 @@ enum onramp_status report_json(FILE *out, const struct onramp_report *r, const c
     const struct onramp_ledger_run none = {.run = NULL};
     const struct onramp_ledger_run *last = r->run_count > 0 ? &r->runs[r->run_count - 1].run : &none;
     json_t *object =
-        json_pack("{s:s, s:s*, s:s*, s:s*, s:o}", "ledger", ledger_path, "input", last->input_path, "domain",
-                  last->domain, "connection", last->connection, "records", number(r->entry_count));
-    bool good = object != NULL && set_outcomes(object, r) && set_figures(object, r) && set_lists(object, r);
-    char *text = good ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(object);
-    if (text == NULL)
-        return onramp_fail(err, ONRAMP_ENOMEM, "cannot write the report as JSON");
-    fprintf(out, "%s\n", text);
-    free(text);
-    return ONRAMP_OK;
+        json_pack("{s:o, s:s*, s:s*, s:s*, s:o}", "ledger", print_name(ledger_path), "input", last->input_path,
+                  "domain", last->domain, "connection", last->connection, "records", number(r->entry_count));
+    if (object != NULL && !(set_outcomes(object, r) && set_figures(object, r) && set_lists(object, r))) {
+        json_decref(object);
+        object = NULL;
+    }
+    return print_json(out, object, "report", err);
 }
 
 /* ---- for spreadsheets ---- */

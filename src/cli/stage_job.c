@@ -157,9 +157,10 @@ void stage_job_text(const struct stage_job *job, const struct onramp_stage_summa
 
 json_t *stage_job_json(const struct stage_job *job, const struct onramp_stage_summary *summary)
 {
-    json_t *object = json_pack("{s:s, s:s?, s:s, s:I, s:I}", "command", job->name, "run",
-                               summary->run[0] != '\0' ? summary->run : NULL, "ledger", job->settings->ledger, "users",
-                               (json_int_t)summary->users, "before", (json_int_t)summary->before);
+    json_t *object =
+        json_pack("{s:s, s:s?, s:o, s:I, s:I}", "command", job->name, "run",
+                  summary->run[0] != '\0' ? summary->run : NULL, "ledger", print_name(job->settings->ledger), "users",
+                  (json_int_t)summary->users, "before", (json_int_t)summary->before);
     bool good = object != NULL;
     for (int i = 0; i < ONRAMP_RESULTS && good; i++)
         if (job->words[i].name != NULL)

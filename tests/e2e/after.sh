@@ -78,6 +78,9 @@ sent=$(asked change_password)
 onramp 0 invite "$ledger" --by email --again --yes --json
 
 # Verify finds who was deleted by somebody else.
+ln -s "$ledger" $'l\xff' # no name has to be UTF-8
+onramp 0 verify $'l\xff' --json
+[ "$(value .ledger)" = $'l\xef\xbf\xbd' ] || fail "a ledger's name is told as $(value .ledger)"
 onramp 0 verify "$ledger" --json
 is .there 30
 id=$(jq -r 'select(.email == "user7@example.com" and .outcome == "created") | .user_id' "$ledger")

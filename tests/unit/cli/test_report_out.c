@@ -187,8 +187,9 @@ static void programs_get_null_for_what_nobody_knows(void **state)
     struct onramp_report r = {.entry_count = 0};
     struct onramp_error err;
     FILE *out = begin();
-    assert_int_equal(report_json(out, &r, "l.ndjson", &err), ONRAMP_OK);
+    assert_int_equal(report_json(out, &r, "l\xff.ndjson", &err), ONRAMP_OK);
     json_t *object = json_loads(told(out), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(object, "ledger")), "l\xef\xbf\xbd.ndjson");
     assert_true(json_is_null(json_object_get(object, "least_remaining")));
     assert_null(json_object_get(object, "input"));
     assert_int_equal(json_array_size(json_object_get(object, "causes")), 0);
