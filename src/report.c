@@ -4,6 +4,7 @@
 #include "onramp/report.h"
 
 #include "cause.h"
+#include "grow.h"
 #include "io/ledger_line.h"
 
 #include <jansson.h>
@@ -24,18 +25,6 @@ bool onramp_report_stands(const struct onramp_ledger_entry *entry)
     return entry->has_outcome && !entry->open && !entry->undone;
 }
 
-/* Make room for one more element of `size` bytes; NULL: no memory, and `items` is as it was. */
-static void *grow(void *items, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return items;
-    size_t more = *room > 0 ? *room * 2 : 64;
-    void *bigger = realloc(items, more * size);
-    if (bigger != NULL)
-        *room = more;
-    return bigger;
-}
-
 /* ---- entries and runs ---- */
 
 static bool take_entry(void *context, const struct onramp_ledger_entry *entry)
@@ -43,7 +32,7 @@ static bool take_entry(void *context, const struct onramp_ledger_entry *entry)
     struct making *m = context;
     struct onramp_report *r = m->report;
     const struct onramp_ledger_entry **entries =
-        grow((void *)r->entries, r->entry_count, &m->entry_room, sizeof *entries);
+        onramp_grow((void *)r->entries, r->entry_count, &m->entry_room, sizeof *entries);
     m->failed = entries == NULL;
     if (m->failed)
         return false;
@@ -56,7 +45,7 @@ static bool take_run(void *context, const struct onramp_ledger_past *past)
 {
     struct making *m = context;
     struct onramp_report *r = m->report;
-    struct onramp_ledger_past *runs = grow(r->runs, r->run_count, &m->run_room, sizeof *runs);
+    struct onramp_ledger_past *runs = onramp_grow(r->runs, r->run_count, &m->run_room, sizeof *runs);
     m->failed = runs == NULL;
     if (m->failed)
         return false;
@@ -116,7 +105,7 @@ static char *key_of(const struct onramp_ledger_entry *entry, const char *words)
 static bool add_cause(struct making *m, const char *key, const struct onramp_ledger_entry *entry, char *words)
 {
     struct onramp_report *r = m->report;
-    struct onramp_cause *causes = grow(r->causes, r->cause_count, &m->cause_room, sizeof *causes);
+    struct onramp_cause *causes = onramp_grow(r->causes, r->cause_count, &m->cause_room, sizeof *causes);
     if (causes != NULL)
         r->causes = causes;
     if (causes == NULL || json_object_set_new_nocheck(m->index, key, json_integer((json_int_t)r->cause_count)) != 0) {

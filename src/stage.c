@@ -3,6 +3,8 @@
  */
 #include "stage.h"
 
+#include "grow.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,17 +147,13 @@ static void announce(struct onramp_stage *s)
 
 static void add_task(struct onramp_stage *s, const struct onramp_ledger_entry *entry, bool alone)
 {
-    if (s->todo_count == s->todo_room) {
-        size_t room = 2 * s->todo_room + 64;
-        struct onramp_task *more = realloc(s->todo, room * sizeof *more);
-        if (more == NULL) {
-            onramp_engine_fail(s->engine, ONRAMP_STOP_DISK, onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory"));
-            s->summary->unsent++;
-            return;
-        }
-        s->todo = more;
-        s->todo_room = room;
+    struct onramp_task *todo = onramp_grow(s->todo, s->todo_count, &s->todo_room, sizeof *todo);
+    if (todo == NULL) {
+        onramp_engine_fail(s->engine, ONRAMP_STOP_DISK, onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory"));
+        s->summary->unsent++;
+        return;
     }
+    s->todo = todo;
     s->todo[s->todo_count++] = (struct onramp_task){.entry = entry, .alone = alone};
 }
 

@@ -4,6 +4,7 @@
  * Two passes over the file. The first reads what stands in the clear and decides which lines may hold a
  * password in force; the second opens the boxes, one at a time, so that no more than one password is in memory.
  */
+#include "grow.h"
 #include "io/seal.h"
 
 #include <jansson.h>
@@ -65,18 +66,6 @@ static const char *ledger_run(const struct onramp_ledger *ledger, const char *ru
     return search.found;
 }
 
-/* Room for one more element of an array; NULL: no memory, the old one stands. */
-static void *grow(void *list, size_t count, size_t *room, size_t element)
-{
-    if (count < *room)
-        return list;
-    size_t more = *room > 0 ? *room * 2 : 4;
-    void *larger = realloc(list, more * element);
-    if (larger != NULL)
-        *room = more;
-    return larger;
-}
-
 static struct candidates *of_identity(struct unseal *u, const struct onramp_identity *identity)
 {
     char key[ONRAMP_IDENTITY_KEY_MAX];
@@ -85,7 +74,7 @@ static struct candidates *of_identity(struct unseal *u, const struct onramp_iden
     json_t *place = json_object_get(u->index, key);
     if (place != NULL)
         return &u->users[json_integer_value(place)];
-    struct candidates *users = grow(u->users, u->user_count, &u->user_room, sizeof *users);
+    struct candidates *users = onramp_grow(u->users, u->user_count, &u->user_room, sizeof *users);
     if (users == NULL)
         return NULL;
     u->users = users;
@@ -109,7 +98,7 @@ static enum onramp_status remember(struct unseal *u, uint64_t line, const struct
     if (c == NULL)
         return no_memory(u->err);
     supersede(c, about->attempt);
-    struct candidate *list = grow(c->list, c->count, &c->room, sizeof *list);
+    struct candidate *list = onramp_grow(c->list, c->count, &c->room, sizeof *list);
     if (list == NULL)
         return no_memory(u->err);
     c->list = list;
@@ -120,7 +109,7 @@ static enum onramp_status remember(struct unseal *u, uint64_t line, const struct
 static enum onramp_status mark(struct unseal *u, uint64_t line, enum mark value)
 {
     while (u->mark_count <= line) {
-        enum mark *marks = grow(u->marks, u->mark_count, &u->mark_room, sizeof *marks);
+        enum mark *marks = onramp_grow(u->marks, u->mark_count, &u->mark_room, sizeof *marks);
         if (marks == NULL)
             return no_memory(u->err);
         u->marks = marks;
