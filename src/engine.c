@@ -61,6 +61,16 @@ void onramp_engine_clear(struct onramp_engine *e)
     onramp_pacer_free(e->pacer);
 }
 
+void onramp_engine_name_run(const struct onramp_engine *e, char *name, size_t size)
+{
+    struct onramp_rng rng;
+    onramp_rng_init(&rng, e->target->seed);
+    uint64_t a = onramp_rng_next(&rng), b = onramp_rng_next(&rng);
+    (void)snprintf(name, size, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
+                   (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+                   (unsigned long long)(b & UINT64_C(0xffffffffffff)));
+}
+
 int64_t onramp_engine_wall(const struct onramp_engine *e)
 {
     return e->transport->ops->wall(e->transport->self);

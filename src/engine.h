@@ -112,6 +112,9 @@ void onramp_engine_fail(struct onramp_engine *engine, enum onramp_stop stop, enu
 /* Is nothing in flight, in no lane? */
 bool onramp_engine_quiet(const struct onramp_engine *engine);
 
+/* A name for the run that no other has: a UUID (version 4), made of the target's seed. */
+void onramp_engine_name_run(const struct onramp_engine *engine, char *name, size_t size);
+
 int64_t onramp_engine_wall(const struct onramp_engine *engine); /* for the ledger's `at`; decides nothing */
 
 /* This lane stops, with engine->err as its reason, and those behind it, which build on what it does. Those ahead go on:

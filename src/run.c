@@ -19,16 +19,6 @@ void onramp_job_forget(struct onramp_job *job)
 
 /* ---- the beginning ---- */
 
-static void name_run(struct onramp_run *r)
-{
-    struct onramp_rng rng;
-    onramp_rng_init(&rng, r->settings->target.seed);
-    uint64_t a = onramp_rng_next(&rng), b = onramp_rng_next(&rng);
-    (void)snprintf(r->summary->run, sizeof r->summary->run, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-                   (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
-                   (unsigned long long)(b & UINT64_C(0xffffffffffff)));
-}
-
 static void say_dropped(struct onramp_run *r)
 {
     char names[300] = "";
@@ -47,7 +37,6 @@ enum onramp_status onramp_run_init(struct onramp_run *r, const struct onramp_lan
                                    const struct onramp_transport *transport, const struct onramp_observer *observer)
 {
     const struct onramp_upload_settings *settings = r->settings;
-    name_run(r);
     r->rules =
         (struct onramp_user_rules){.connection = settings->target.connection, .mail = settings->verification_mail};
     enum onramp_status st = onramp_engine_init(&r->engine, &settings->target, transport, observer, r->err);
@@ -55,6 +44,7 @@ enum onramp_status onramp_run_init(struct onramp_run *r, const struct onramp_lan
         st = onramp_engine_add(&r->lane, &r->engine, ops, r, ONRAMP_GROUP_CREATE, NULL);
     if (st != ONRAMP_OK)
         return st;
+    onramp_engine_name_run(&r->engine, r->summary->run, sizeof r->summary->run);
     r->jobs = calloc(r->engine.job_count, sizeof *r->jobs);
     return r->jobs != NULL ? ONRAMP_OK : onramp_fail(r->err, ONRAMP_ENOMEM, "out of memory");
 }

@@ -454,14 +454,6 @@ enum onramp_status onramp_stage_open(struct onramp_stage *s, struct onramp_engin
     return open_lane(s, own);
 }
 
-static void name_run(struct onramp_stage *s)
-{
-    uint64_t a = onramp_rng_next(&s->engine->session.rng), b = onramp_rng_next(&s->engine->session.rng);
-    (void)snprintf(s->summary->run, sizeof s->summary->run, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-                   (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
-                   (unsigned long long)(b & UINT64_C(0xffffffffffff)));
-}
-
 static enum onramp_status authorize(struct onramp_stage *s)
 {
     bool needed = s->kind->scopes != NULL && s->todo_count > 0;
@@ -496,7 +488,7 @@ static enum onramp_status begin(struct onramp_stage *s)
         st = authorize(s);
     if (st != ONRAMP_OK || s->kind->silent || s->todo_count == 0)
         return st;
-    name_run(s);
+    onramp_engine_name_run(s->engine, s->summary->run, sizeof s->summary->run);
     line.run = s->summary->run;
     line.at = onramp_engine_wall(s->engine);
     line.settings = s->setup->settings_json;
