@@ -12,6 +12,7 @@
 #define BUCKETS_MAX ONRAMP_BUCKETS_MAX
 #define MISSED_MAX  8                   /* answers after which a bucket that is no longer shown is gone */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
+#define BLIND       (4 * TOKEN)         /* a second, to begin with where nothing is shown */
 #define PAUSE_LEAST ONRAMP_SECOND
 #define PAUSE_MOST  (10 * ONRAMP_MINUTE)
 
@@ -137,6 +138,10 @@ onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group g
     if (p->settings.ceiling.tokens > 0)
         d->at = later(d, d->at, onramp_bucket_when(&p->ceiling, 1, now), ONRAMP_WHY_CEILING, NULL);
     d->blind = &p->blind[group];
+    if (d->blind->on && p->group_in_flight[group] >= onramp_blind_most(d->blind)) {
+        d->why = ONRAMP_WHY_BLIND;
+        return d->at = ONRAMP_NEVER;
+    }
     if (d->blind->on)
         d->at = later(d, d->at, d->blind->next_at, ONRAMP_WHY_BLIND, NULL);
     for (int i = 0; i < BUCKETS_MAX; i++) {
@@ -229,7 +234,7 @@ static void unsure(struct onramp_pacer *p, uint32_t ticket, bool sure, onramp_ti
             onramp_belief_silent(&p->bucket[i], ticket, sure && p->bucket[i].groups[group], &p->rtt, now);
     if (sure && !p->heard[group]) {
         p->heard[group] = true;
-        onramp_blind_begin(&p->blind[group], 2 * TOKEN, 0, now);
+        onramp_blind_begin(&p->blind[group], BLIND, 0, now);
     }
 }
 
@@ -323,9 +328,13 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
         uint32_t size = onramp_pacer_shows_limit(s) ? s->limit : 0;
         onramp_span fills = max(reset_at(p, s, now, 6 * ONRAMP_SECOND) - now, ONRAMP_SECOND);
         int64_t guess = size * TOKEN / (fills / ONRAMP_MILLISECOND) * 700;
-        onramp_blind_begin(blind, size ? guess : 2 * TOKEN, size, now);
+        onramp_blind_begin(blind, size ? guess : BLIND, size, now);
     }
-    onramp_blind_refused(blind, f->sent_at, now);
+    int64_t flying = 0;
+    for (uint32_t i = 0; i < FLIGHT_MAX; i++)
+        flying += p->flight[i].used && p->flight[i].group == f->group && p->flight[i].sent_at > blind->empty_at &&
+                  p->flight[i].sent_at < f->sent_at;
+    onramp_blind_refused(blind, f->sent_at, flying, now);
 }
 
 void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
@@ -355,7 +364,7 @@ void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct
         p->refused_in_a_row = 0;
         time_trip(&p->rtt, now - f->sent_at);
         if (p->blind[f->group].on)
-            onramp_blind_taken(&p->blind[f->group], now);
+            onramp_blind_taken(&p->blind[f->group], f->sent_at, now);
         if (onramp_pacer_shows_limit(s))
             took(p, ticket, s, now);
         else

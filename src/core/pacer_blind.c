@@ -6,6 +6,11 @@
 #define TOKEN   INT64_C(1000000)
 #define SLOWEST (TOKEN / 20)
 #define FASTEST (1000 * TOKEN)
+/* By so many thousandths a second the pace rises: while nothing was refused, after the first refusal, and after a
+ * measure over one token, which is the less sure the fewer they were. */
+#define UNKNOWN 320
+#define FOUND   50
+#define MEASURE 40
 
 static int64_t within(int64_t low, int64_t x, int64_t high)
 {
@@ -14,9 +19,17 @@ static int64_t within(int64_t low, int64_t x, int64_t high)
 
 void onramp_blind_begin(struct onramp_blind *blind, int64_t rate, uint32_t hidden, onramp_time now)
 {
-    *blind = (struct onramp_blind){.on = true, .rate = within(SLOWEST, rate, FASTEST), .hidden = hidden};
+    *blind = (struct onramp_blind){
+        .on = true, .rate = within(SLOWEST, rate, FASTEST), .rise = hidden > 0 ? FOUND : UNKNOWN, .hidden = hidden};
     blind->next_at = blind->grown_at = now;
-    blind->empty_at = now - ONRAMP_MINUTE;
+    blind->empty_at = blind->heard_at = now - ONRAMP_MINUTE;
+}
+
+/* The pace goes beyond the refill before a refusal tells, and whatever is on the wire by then is refused as well. The
+ * more have been answered, the larger a bucket, and a flight, are likely. */
+int64_t onramp_blind_most(const struct onramp_blind *blind)
+{
+    return blind->hidden > 0 ? INT64_MAX : 5 + blind->answered / 20;
 }
 
 void onramp_blind_sent(struct onramp_blind *blind, onramp_time now)
@@ -25,29 +38,36 @@ void onramp_blind_sent(struct onramp_blind *blind, onramp_time now)
     blind->next_at = due + ONRAMP_SECOND * 1000 / (blind->rate / 1000);
 }
 
-void onramp_blind_taken(struct onramp_blind *blind, onramp_time now)
+void onramp_blind_taken(struct onramp_blind *blind, onramp_time sent_at, onramp_time now)
 {
-    blind->taken++;
+    blind->answered++;
+    blind->taken += sent_at > blind->empty_at;
     onramp_span since = within(0, now - blind->grown_at, ONRAMP_SECOND) / ONRAMP_MILLISECOND;
-    int64_t per_mille = blind->measured ? 2 : blind->refusals > 0 ? 30 : 320; /* a second */
-    blind->rate = within(SLOWEST, blind->rate + blind->rate * per_mille / 1000 * since / 1000, FASTEST);
+    blind->rate = within(SLOWEST, blind->rate + blind->rate / 1000 * blind->rise * since / 1000, FASTEST);
     blind->grown_at = now;
 }
 
-void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, onramp_time now)
+void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64_t flying, onramp_time now)
 {
-    if (sent_at <= blind->empty_at)
-        return; /* it left before the refusal that is known was heard: the same emptiness */
-    onramp_span between = (now - blind->empty_at) / ONRAMP_MILLISECOND;
-    if (blind->refusals > 0 && blind->taken >= 3) {
-        int64_t refill = blind->taken * TOKEN * 1000 / between;
-        blind->rate = within(SLOWEST, (refill < blind->rate ? refill : blind->rate) * 95 / 100, FASTEST);
-        blind->measured = true;
-    } else if (blind->refusals > 0 ||
-               blind->hidden == 0) { /* the refusal that shows a hidden bucket came with a guess */
-        blind->rate = within(SLOWEST, blind->rate / 2, FASTEST);
+    int64_t taken = blind->taken + flying;
+    onramp_span between = (sent_at - blind->empty_at) / ONRAMP_MILLISECOND;
+    bool same = sent_at <= blind->heard_at; /* it left before the refusal that is known was heard */
+    if (sent_at > blind->empty_at) {
+        blind->empty_at = sent_at;
+        blind->taken = 0;
+    }
+    if (same)
+        return;
+    if (blind->refusals > 0 && taken > 1) {
+        int64_t refill = (taken * TOKEN - TOKEN / 2) * 1000 / between;
+        /* A bucket that was full for a while ran over, and the measure is too low: towards the pace, by a third. */
+        blind->rate =
+            within(SLOWEST, refill < blind->rate ? refill + (blind->rate - refill) / (2 + blind->refusals) : blind->rate, FASTEST);
+        blind->rise = MEASURE / taken;
+    } else if (blind->refusals > 0 || blind->hidden == 0) { /* one that shows a hidden bucket came with a guess */
+        blind->rate = within(SLOWEST, blind->rate / 3, FASTEST);
+        blind->rise = FOUND;
     }
     blind->refusals++;
-    blind->empty_at = now;
-    blind->taken = 0;
+    blind->heard_at = now;
 }

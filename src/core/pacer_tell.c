@@ -35,7 +35,7 @@ const char *onramp_pacer_reason(const struct onramp_pacer *p)
                                         "enough are in flight",
                                         "the first answer is awaited",
                                         "the ceiling given",
-                                        "no limits are shown, so at an even pace",
+                                        "no limits are shown, so few at once and at an even pace",
                                         "",
                                         ""};
     struct onramp_decision *d = p->last;

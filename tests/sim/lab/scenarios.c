@@ -100,8 +100,8 @@ static void bound(struct lab_scenario *s, const char *trouble)
     else if (adverse)
         s->refused_bound = 12;
     if (s->shown == LAB_SHOWN_NONE) {
-        s->refused_bound = 18;
-        s->over_bound = 20;
+        s->refused_bound = s->users / 20; /* the aim: 10 in 200 */
+        s->over_bound = 10;
     }
     if (s->global.size > 0) {
         s->refused_bound = s->users / 5;

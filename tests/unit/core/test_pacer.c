@@ -388,6 +388,53 @@ static void goes_at_an_even_pace_without_headers(void **state)
     onramp_pacer_free(p);
 }
 
+static void keeps_few_on_the_wire_while_nothing_is_shown(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    struct onramp_signal bare = {.kind = ONRAMP_SIGNAL_TAKEN};
+    uint32_t tickets[64], sent = 0;
+    onramp_time now = 100 * MS;
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, 0), &bare, now);
+    for (; now < ONRAMP_MINUTE; now += 100 * MS) /* no answer in a minute */
+        sent += burst(p, now, 1000, tickets);
+    assert_in_range(sent, 3, 8);
+    assert_string_equal(onramp_pacer_reason(p),
+                        "waits for an answer: no limits are shown, so few at once and at an even pace");
+    onramp_pacer_free(p);
+}
+
+/* Ten tokens, two a second: at `now` one is taken, or none is there. */
+static struct onramp_signal unshown(struct onramp_bucket *bucket, onramp_time now)
+{
+    return (struct onramp_signal){.kind =
+                                      onramp_bucket_take(bucket, now) ? ONRAMP_SIGNAL_TAKEN : ONRAMP_SIGNAL_REFUSED};
+}
+
+static void measures_between_refusals_what_is_not_shown(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    struct onramp_bucket bucket;
+    uint32_t taken_so_far = 0, refusals = 0;
+    onramp_time now = 0, settled_at = 0;
+    assert_int_equal(onramp_bucket_init(&bucket, (struct onramp_rate){2, ONRAMP_SECOND}, 10, false, 0), ONRAMP_OK);
+    while (taken_so_far < 200) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = at > now ? at : now;
+        uint32_t ticket = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
+        struct onramp_signal s = unshown(&bucket, now);
+        onramp_pacer_answered(p, ticket, &s, now += 50 * MS);
+        taken_so_far += s.kind == ONRAMP_SIGNAL_TAKEN;
+        refusals += s.kind == ONRAMP_SIGNAL_REFUSED;
+        if (taken_so_far == 40)
+            settled_at = now;
+    }
+    assert_in_range(refusals, 2, 6);
+    assert_in_range(now - settled_at, 79 * ONRAMP_SECOND, 83 * ONRAMP_SECOND); /* 160 of them: 80 s of its refill */
+    onramp_pacer_free(p);
+}
+
 static void asks_again_when_the_announced_reset_has_passed(void **state)
 {
     (void)state;
@@ -786,6 +833,8 @@ int main(void)
         cmocka_unit_test(keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket),
         cmocka_unit_test(never_exceeds_the_ceiling_given),
         cmocka_unit_test(goes_at_an_even_pace_without_headers),
+        cmocka_unit_test(keeps_few_on_the_wire_while_nothing_is_shown),
+        cmocka_unit_test(measures_between_refusals_what_is_not_shown),
         cmocka_unit_test(asks_again_when_the_announced_reset_has_passed),
         cmocka_unit_test(takes_the_limit_that_answers_show_over_the_hint),
         cmocka_unit_test(shows_the_least_that_was_left),
