@@ -6,16 +6,6 @@
 
 char ledger_path[] = "/tmp/onramp-stages-XXXXXX", links_path[] = "/tmp/onramp-stages-XXXXXX";
 
-struct seeds seeds(uint64_t usual)
-{
-    const char *one = getenv("ONRAMP_SEED"), *many = getenv("ONRAMP_SEEDS");
-    if (one != NULL) {
-        uint64_t seed = strtoull(one, NULL, 10);
-        return (struct seeds){seed, seed};
-    }
-    return (struct seeds){1, many != NULL ? strtoull(many, NULL, 10) : usual};
-}
-
 struct world_setup ordinary(uint64_t seed)
 {
     struct world_setup setup = {.seed = seed,
@@ -73,16 +63,6 @@ static struct onramp_observer observer_of(struct world *w)
     return observer;
 }
 
-/* NULL: the process died as early as that. */
-static struct onramp_ledger *open_ledger(struct world *w)
-{
-    struct onramp_ledger *ledger = NULL;
-    struct onramp_error err = {0};
-    if (onramp_ledger_open(&ledger, ledger_path, &w->disk, &err) != ONRAMP_OK && w->die_after == 0 && w->fail_at == 0)
-        fail_msg("%s", err.text);
-    return ledger;
-}
-
 const struct onramp_after *after;
 uint32_t concurrency, reserve, attempts;
 bool renewing;
@@ -109,7 +89,7 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
         assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
         settings.target.access = (struct onramp_access_settings){.client_id = "local-client", .client_secret = secret};
     }
-    struct onramp_ledger *ledger = open_ledger(w);
+    struct onramp_ledger *ledger = world_ledger(w, ledger_path);
     enum onramp_status st = ONRAMP_EIO;
     summary = (struct onramp_summary){.exit = 5};
     if (ledger != NULL)
@@ -123,11 +103,16 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
     return summary;
 }
 
-void populate(struct world *w, const struct world_setup *setup, uint64_t users)
+void begin(struct world *w, const struct world_setup *setup)
 {
     (void)unlink(ledger_path);
     (void)unlink(links_path);
     world_init(w, setup);
+}
+
+void populate(struct world *w, const struct world_setup *setup, uint64_t users)
+{
+    begin(w, setup);
     if (upload(w, users, setup->seed).counts[ONRAMP_CREATED] != users)
         FAIL(setup->seed, "the upload before the stage did not create everybody\n");
 }
@@ -141,7 +126,7 @@ struct onramp_stage_summary run(struct world *w, stage_call *call, uint64_t seed
     world_upload_settings(w, &settings, seed);
     struct onramp_stage_setup setup = {.target = &settings.target,
                                        .transport = &w->transport,
-                                       .ledger = open_ledger(w),
+                                       .ledger = world_ledger(w, ledger_path),
                                        .settings_json = "{}",
                                        .observer = &observer};
     enum onramp_status st = ONRAMP_EIO;

@@ -22,19 +22,6 @@ extern char ledger_path[], links_path[];
 int stages_make_paths(void **state);
 int stages_remove_paths(void **state);
 
-struct seeds {
-    uint64_t first, last;
-};
-
-/* As many as usual, or as ONRAMP_SEED and ONRAMP_SEEDS want. */
-struct seeds seeds(uint64_t usual);
-
-#define FAIL(seed, ...)                                                                                                \
-    do {                                                                                                               \
-        print_error(__VA_ARGS__);                                                                                      \
-        fail_msg("replay with ONRAMP_SEED=%llu", (unsigned long long)(seed));                                          \
-    } while (0)
-
 /* Enterprise or Professional by turns, on a network without faults. */
 struct world_setup ordinary(uint64_t seed);
 /* Whatever can befall a request, but for a network that delivers twice, against which nothing helps, and tokens. */
@@ -50,6 +37,8 @@ extern uint32_t attempts;                /* of uploads, at most; 0: as usual */
 extern uint64_t stop_after;              /* so many deeds of the world the user wants uploads to stop; 0: never */
 extern bool renewing;                    /* uploads fetch their tokens */
 struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed);
+/* A world in which there is no ledger yet, nor a file of links. */
+void begin(struct world *w, const struct world_setup *setup);
 /* A world whose tenant has `users` users of this ledger's making. */
 void populate(struct world *w, const struct world_setup *setup, uint64_t users);
 

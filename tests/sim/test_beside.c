@@ -48,8 +48,7 @@ static void every_created_user_gets_its_roles_and_its_organization(void **state)
     (void)state;
     struct world w;
     struct world_setup setup = ordinary(1);
-    (void)unlink(ledger_path);
-    world_init(&w, &setup);
+    begin(&w, &setup);
     memset(calls, 0, sizeof calls);
     w.watch = watch_calls;
     after = &everything;
@@ -107,9 +106,8 @@ static void a_token_without_the_scope_is_refused_before_the_first_create(void **
     (void)state;
     struct world w;
     struct world_setup setup = ordinary(1);
-    (void)unlink(ledger_path);
     setup.tenant.scopes = "create:users read:users read:connections update:users";
-    world_init(&w, &setup);
+    begin(&w, &setup);
     after = &everything;
     struct onramp_summary summary = upload(&w, 30, 2);
     after = NULL;
@@ -126,8 +124,7 @@ static void roles_and_members_are_complete_after_deaths_on_a_bad_network(void **
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_setup setup = ordinary(seed);
-        (void)unlink(ledger_path);
-        world_init(&w, &setup);
+        begin(&w, &setup);
         make_bad(&w);
         after = &everything;
         struct onramp_rng rng;
@@ -199,9 +196,7 @@ static struct onramp_summary fresh(struct world *w, const struct world_setup *se
                                    struct onramp_after wanted)
 {
     struct onramp_invite_settings invitation = {.by_mail = false};
-    (void)unlink(ledger_path);
-    (void)unlink(links_path);
-    world_init(w, setup);
+    begin(w, setup);
     watch(w);
     if (invites) {
         assert_int_equal(onramp_links_open(&invitation.links, links_path, &w->disk, NULL), ONRAMP_OK);
@@ -355,9 +350,7 @@ static void everything_is_complete_after_deaths_on_a_bad_network(void **state)
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_setup setup = ordinary(seed);
-        (void)unlink(ledger_path);
-        (void)unlink(links_path);
-        world_init(&w, &setup);
+        begin(&w, &setup);
         make_bad(&w);
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
@@ -398,8 +391,7 @@ static void no_token_is_fetched_for_mails_that_need_none(void **state)
     struct world_setup setup = ordinary(1);
     const struct onramp_invite_settings mail = {.by_mail = true, .mails_per_minute = 10};
     setup.tenant.token_seconds = 100; /* the creates take two seconds, the mails two minutes */
-    (void)unlink(ledger_path);
-    world_init(&w, &setup);
+    begin(&w, &setup);
     w.watch = watch_tokens;
     tokens = 0;
     renewing = true;
@@ -422,8 +414,7 @@ static void nobody_is_mailed_twice_beside_creates_that_die(void **state)
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_setup setup = ordinary(seed);
-        (void)unlink(ledger_path);
-        world_init(&w, &setup);
+        begin(&w, &setup);
         open_post(&w);
         make_bad(&w);
         struct onramp_rng rng;
@@ -454,8 +445,7 @@ static void mails_go_at_their_own_pace_beside_the_creates(void **state)
     (void)state;
     struct world w;
     struct world_setup setup = tier("professional");
-    (void)unlink(ledger_path);
-    world_init(&w, &setup);
+    begin(&w, &setup);
     open_post(&w);
     after = &(struct onramp_after){.invite = &(struct onramp_invite_settings){.by_mail = true, .mails_per_minute = 10}};
     struct onramp_summary summary = upload(&w, 40, 2);
@@ -532,9 +522,7 @@ static void who_was_created_is_told_of_once_in_each_stage_however_the_run_stops(
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_setup setup = ordinary(seed);
-        (void)unlink(ledger_path);
-        (void)unlink(links_path);
-        world_init(&w, &setup);
+        begin(&w, &setup);
         open_post(&w);
         if (seed % 4 == 0)
             make_bad(&w);

@@ -329,8 +329,7 @@ static void undo_deletes_only_its_own_and_only_the_unused(void **state)
     (void)state;
     struct world w;
     struct world_setup setup = ordinary(1);
-    (void)unlink(ledger_path);
-    world_init(&w, &setup);
+    begin(&w, &setup);
     take_addresses(&w);
     assert_int_equal(upload(&w, 40, 1).counts[ONRAMP_EXISTS], 5);
     log_in(&w, 10);

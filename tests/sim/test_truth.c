@@ -79,7 +79,6 @@ static struct onramp_summary run(struct trial *t)
 {
     struct onramp_upload_settings settings;
     struct onramp_summary summary = {.exit = 5};
-    struct onramp_ledger *ledger = NULL;
     struct onramp_secret *secret = NULL;
     struct onramp_error err = {0};
     struct onramp_observer observer = {.context = t, .stopping = t->stopping};
@@ -97,13 +96,11 @@ static struct onramp_summary run(struct trial *t)
         assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
         settings.target.access = (struct onramp_access_settings){.client_id = "local-client", .client_secret = secret};
     }
-    enum onramp_status st = onramp_ledger_open(&ledger, ledger_path, &t->w.disk, &err);
-    if (st == ONRAMP_OK) {
-        t->records.next = 0;
+    struct onramp_ledger *ledger = world_ledger(&t->w, ledger_path);
+    enum onramp_status st = ONRAMP_EIO;
+    t->records.next = 0;
+    if (ledger != NULL)
         st = onramp_upload(&settings, &t->records.source, &t->w.transport, ledger, &observer, &summary, &err);
-    } else if (!t->w.dead && t->w.fail_at == 0) {
-        fail_msg("%s", err.text);
-    }
     if (st != ONRAMP_OK && observer.log != NULL)
         print_message("ended with %d: %s\n", (int)st, err.text);
     onramp_ledger_close(ledger);
@@ -661,20 +658,6 @@ static void waiting_for_ones_turn_is_no_failure(void **state)
 
 /* ---- the planner ---- */
 
-struct seeds {
-    uint64_t first, last;
-};
-
-static struct seeds seeds(uint64_t usual)
-{
-    const char *one = getenv("ONRAMP_SEED"), *many = getenv("ONRAMP_SEEDS");
-    if (one != NULL) {
-        uint64_t seed = strtoull(one, NULL, 10);
-        return (struct seeds){seed, seed};
-    }
-    return (struct seeds){1, many != NULL ? strtoull(many, NULL, 10) : usual};
-}
-
 /* Once the network is well again, the same command brings everything to its end, and then sends nothing more. */
 static const char *heal_and_compare(struct trial *t, uint64_t rivals)
 {
@@ -792,11 +775,11 @@ static void seeded_trouble_of_every_kind_leaves_the_truth(void **state)
     /* 4550: an answer "nobody" was read after an hour's sleep, in which the attempt that it was about had arrived. */
     const char *once_wrong = trouble(4550);
     if (once_wrong != NULL)
-        fail_msg("replay with ONRAMP_SEED=4550: %s", once_wrong);
+        FAIL(4550, "%s\n", once_wrong);
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         const char *wrong = trouble(seed);
         if (wrong != NULL)
-            fail_msg("replay with ONRAMP_SEED=%llu: %s", (unsigned long long)seed, wrong);
+            FAIL(seed, "%s\n", wrong);
     }
     print_message("%llu histories of everything at once\n", (unsigned long long)(s.last - s.first + 1));
 }

@@ -17,32 +17,12 @@
 
 static char ledger_path[] = "/tmp/onramp-sim-XXXXXX";
 
-struct seeds {
-    uint64_t first, last;
-};
-
 /* Sanitizers look for other faults than seeds do, at five times the price: a fifth of the seeds. */
 #if defined(__SANITIZE_ADDRESS__)
 #define PRICE 5
 #else
 #define PRICE 1
 #endif
-
-static struct seeds seeds(uint64_t usual)
-{
-    const char *one = getenv("ONRAMP_SEED"), *many = getenv("ONRAMP_SEEDS");
-    if (one != NULL) {
-        uint64_t seed = strtoull(one, NULL, 10);
-        return (struct seeds){seed, seed};
-    }
-    return (struct seeds){1, many != NULL ? strtoull(many, NULL, 10) : usual / PRICE};
-}
-
-#define FAIL(seed, ...)                                                                                                \
-    do {                                                                                                               \
-        print_error(__VA_ARGS__);                                                                                      \
-        fail_msg("replay with ONRAMP_SEED=%llu", (unsigned long long)(seed));                                          \
-    } while (0)
 
 static struct world_setup ordinary(uint64_t seed, const char *tier_name)
 {
@@ -113,7 +93,7 @@ static void creates_everyone_on_every_plan(void **state)
     (void)state;
     for (size_t t = 0; onramp_tier_at(t) != NULL; t++) {
         const char *tier = onramp_tier_at(t)->name;
-        struct seeds s = seeds(10);
+        struct seeds s = seeds(10 / PRICE);
         uint64_t refused = 0;
         for (uint64_t seed = s.first; seed <= s.last; seed++) {
             struct world w;
@@ -139,7 +119,7 @@ static void creates_everyone_on_every_plan(void **state)
 static void tells_what_others_took_and_never_more(void **state)
 {
     (void)state;
-    struct seeds s = seeds(20);
+    struct seeds s = seeds(20 / PRICE);
     uint64_t took = 0, told = 0;
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
@@ -172,7 +152,7 @@ static void tells_what_others_took_and_never_more(void **state)
 static void loses_and_doubles_nobody_on_a_bad_network(void **state)
 {
     (void)state;
-    struct seeds s = seeds(60);
+    struct seeds s = seeds(60 / PRICE);
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_source records;
@@ -202,7 +182,7 @@ static void loses_and_doubles_nobody_on_a_bad_network(void **state)
 static void survives_death_between_any_two_deeds(void **state)
 {
     (void)state;
-    struct seeds s = seeds(150);
+    struct seeds s = seeds(150 / PRICE);
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_source records;
@@ -238,7 +218,7 @@ static void survives_death_between_any_two_deeds(void **state)
 static void heals_after_a_disk_that_fails_once(void **state)
 {
     (void)state;
-    struct seeds s = seeds(100);
+    struct seeds s = seeds(100 / PRICE);
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_source records;
@@ -263,7 +243,7 @@ static void heals_after_a_disk_that_fails_once(void **state)
 static void tells_those_that_were_there_from_its_own(void **state)
 {
     (void)state;
-    struct seeds s = seeds(50);
+    struct seeds s = seeds(50 / PRICE);
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;
         struct world_source records;
@@ -390,7 +370,7 @@ static void renews_its_token_before_it_expires(void **state)
 static void renews_its_token_once_on_a_401(void **state)
 {
     (void)state;
-    struct seeds s = seeds(20);
+    struct seeds s = seeds(20 / PRICE);
     unsigned at_once = 0;
     for (uint64_t seed = s.first; seed <= s.last; seed++) {
         struct world w;

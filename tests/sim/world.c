@@ -7,11 +7,16 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <setjmp.h>
 #include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 enum event { ARRIVES, RETURNS, EXPIRES, EVENTS };
 
@@ -793,4 +798,24 @@ unsigned world_disagreements(struct world *w, struct world_source *source, const
 unsigned world_false_claims(struct world *w, struct world_source *source, const char *ledger_path)
 {
     return disagreements(w, source, ledger_path, true, NULL);
+}
+
+struct onramp_ledger *world_ledger(struct world *w, const char *path)
+{
+    struct onramp_ledger *ledger = NULL;
+    struct onramp_error err = {0};
+    enum onramp_status st = onramp_ledger_open(&ledger, path, &w->disk, &err);
+    if (st != ONRAMP_OK && !w->dead && w->fail_at == 0)
+        fail_msg("%s", err.text);
+    return ledger;
+}
+
+struct seeds seeds(uint64_t usual)
+{
+    const char *one = getenv("ONRAMP_SEED"), *many = getenv("ONRAMP_SEEDS");
+    if (one != NULL) {
+        uint64_t seed = strtoull(one, NULL, 10);
+        return (struct seeds){seed, seed};
+    }
+    return (struct seeds){1, many != NULL ? strtoull(many, NULL, 10) : usual};
 }

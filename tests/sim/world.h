@@ -121,6 +121,9 @@ void world_rival(struct world *world, const char *json);
 /* Let everything on the wire arrive, whoever waits for it. */
 void world_settle(struct world *world);
 
+/* Open a ledger on this world's disk. NULL: the process is dead, or the disk failed, as early as that. */
+struct onramp_ledger *world_ledger(struct world *world, const char *path);
+
 /* A source of `count` records in memory, u0@example.com …; `made` returns the record's JSON in a static buffer. */
 struct world_source {
     uint64_t count, next;
@@ -144,5 +147,18 @@ unsigned world_disagreements(struct world *world, struct world_source *source, c
 
 /* The same of what is said to be created or to exist alone: that holds at any moment. */
 unsigned world_false_claims(struct world *world, struct world_source *source, const char *ledger_path);
+
+struct seeds {
+    uint64_t first, last;
+};
+
+/* As many as usual, or as ONRAMP_SEED and ONRAMP_SEEDS want. */
+struct seeds seeds(uint64_t usual);
+
+#define FAIL(seed, ...)                                                                                                \
+    do {                                                                                                               \
+        print_error(__VA_ARGS__);                                                                                      \
+        fail_msg("replay with ONRAMP_SEED=%llu", (unsigned long long)(seed));                                          \
+    } while (0)
 
 #endif
