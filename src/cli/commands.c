@@ -14,7 +14,10 @@ const struct command commands[] = {
      &settings_table, COMMAND_UPLOAD, cmd_upload},
     {"demo", "uploads a generated sample into a tenant on this machine; needs no account",
      "Starts the local tenant, uploads sample users at the tenant's own rate, and compares the ledger with the tenant\n"
-     "user by user. Reads neither the environment nor .env.",
+     "user by user. Reads neither the environment nor .env.\n"
+     "Exit codes: 0 all there and both agree, 2 the tenant could not be started, 5 not finished, or they do not "
+     "agree,\n"
+     "130 interrupted.",
      &settings_table, COMMAND_DEMO, cmd_demo},
     {"invite", "a link or mail to set a password, for each user that LEDGER says was created",
      "Each user once: run again, it carries on. By ticket, links are appended to a file, for a mail merge of your "
@@ -33,13 +36,14 @@ const struct command commands[] = {
     {"verify", "asks the tenant about each user that LEDGER says was created",
      "Asks by user_id, lists who is missing or has left the connection, and writes nothing. Tenant and connection are\n"
      "those of the ledger unless set.\n"
-     "Exit codes: 0 all there, 1 some missing, 2 usage, 4 credentials, 5 some could not be asked about.",
+     "Exit codes: 0 all there, 1 some missing, 2 usage, 4 credentials, 5 some could not be asked about, 130 "
+     "interrupted.",
      &settings_table, COMMAND_VERIFY, cmd_verify},
     {"undo", "deletes the users that LEDGER proves to be of its own making; shows them unless --yes",
      "Asks about each user first. Whoever has logged in since, or has left the connection, is kept and listed. Run\n"
      "again, it carries on. A deleted user counts as never sent: upload of the same file creates it again.\n"
-     "Exit codes: 0 all deleted or gone, or could be, 1 some kept, 2 usage, 4 credentials, 5 run the same command\n"
-     "again, 130 interrupted.",
+     "Exit codes: 0 all deleted or gone, or could be, 1 some kept, 2 usage, 3 refused before the first request,\n"
+     "4 credentials, 5 run the same command again, 130 interrupted.",
      &settings_table, COMMAND_UNDO, cmd_undo},
     {"plan", "how long an upload of FILE will take, and what it will cause; sends nothing",
      "The upload itself, in virtual time, into a model of the tenant: of a plan's limits (--tier), of those that\n"
@@ -50,7 +54,7 @@ const struct command commands[] = {
     {"report", "what happened, from the ledger: counts, causes and what to do about them, times, runs",
      "Reads the ledger only, and can do so while a run is writing it. Causes are messages without their variable\n"
      "parts, so that nobody's name is in the text or in --json; --csv has a row for each record, with names.\n"
-     "Exit codes: 0 told, 2 no such ledger or a damaged one.",
+     "Exit codes: 0 told, 2 no such ledger or a damaged one, 5 standard output took no more.",
      &report_table, ~0U, cmd_report},
     {"retry", "writes out the records of FILE that did not end as created or exists",
      "To standard output, one record a line (NDJSON), each as it stands in FILE, white space between values aside: to\n"
@@ -68,11 +72,12 @@ const struct command commands[] = {
      "all\n"
      "that may be are printed, newest last, as not certain.\n"
      "Exit codes: 0 all opened, 1 some lines are not what they should be or --user has none, 2 usage, key, passphrase\n"
-     "or ledger, 3 FILE holds no sealed passwords.",
+     "or ledger, 3 FILE holds no sealed passwords, 5 standard output took no more.",
      &open_table, ~0U, cmd_open},
     {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
      "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"
-     "any plan. Prints what a client needs to reach it, in the form of a .env file.",
+     "any plan. Prints what a client needs to reach it, in the form of a .env file.\n"
+     "Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 not started.",
      &tenant_table, ~0U, cmd_tenant},
     {0}};
 
