@@ -22,8 +22,6 @@
 #define SHARED   (20 * ONRAMP_SECOND)
 #define FADE     (15 * ONRAMP_SECOND)
 
-enum side { LOW, HIGH };
-
 /* The bucket held no more than its size when a request came: at `at` supply was at most `supply`. */
 struct cap {
     onramp_time at;
@@ -40,11 +38,9 @@ struct caps {
 struct horizon {
     onramp_time to;
     const struct caps *caps;
-    int64_t full[2];                /* supply there if the bucket is full by then, at least and at most */
-    int64_t filled[2];              /* supply, at least, once an edge of a second, of a minute has filled the bucket */
-    int64_t seconds[2], minutes[2]; /* edges of windows on the way there, for certain and at most */
-    int64_t allowance;              /* taken off what has grown by drip, … */
-    onramp_span early;              /* … with what grows in this time */
+    int64_t full[2];   /* supply there if the bucket is full by then, at least and at most */
+    int64_t allowance; /* taken off what has grown by drip, … */
+    onramp_span early; /* … with what grows in this time */
 };
 
 static int64_t max(int64_t a, int64_t b)
@@ -57,58 +53,13 @@ static int64_t min(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 /* microtokens a second over a span, rounded down or up */
-static int64_t drip(int64_t rate, onramp_span span, enum side side)
+static int64_t drip(int64_t rate, onramp_span span, enum onramp_side side)
 {
     span = min(max(span, 0), SPAN_MAX) / ONRAMP_MICROSECOND;
     if (span > 0 && rate > INT64_MAX / 2 / span)
         return INT64_MAX / 4; /* more than any bucket holds */
-    return (rate * span + (side == HIGH ? 999999 : 0)) / 1000000 + (side == HIGH);
-}
-
-static uint64_t phases(const struct onramp_belief *b, onramp_span window)
-{
-    return window == ONRAMP_MINUTE ? b->minute : b->second;
-}
-
-/* How many edges (from, to] has for certain, or at most, if each window's lies in 64th `k` of it. */
-static int64_t edges_at(int k, onramp_span window, onramp_time from, onramp_time to, enum side side)
-{
-    onramp_time begin = k * window / 64, end = (k + 1) * window / 64;
-    return side == LOW ? max(0, floor_div(to - end, window) - floor_div(from - begin - 1, window))
-                       : floor_div(to - begin, window) - floor_div(from - end, window);
-}
-
-/* The same over all places where the edge may lie. */
-int64_t onramp_belief_edges(uint64_t possible, onramp_span window, onramp_time from, onramp_time to, bool most)
-{
-    if (to <= from)
-        return 0;
-    int64_t least = INT64_MAX, greatest = 0;
-    for (int k = 0; k < 64; k++)
-        if (possible >> k & 1) {
-            least = min(least, edges_at(k, window, from, to, LOW));
-            greatest = max(greatest, edges_at(k, window, from, to, HIGH));
-        }
-    return most ? greatest : least;
-}
-
-/* When has the n-th edge after `from` passed for certain? */
-static onramp_time edge_passed(uint64_t possible, onramp_span window, onramp_time from, int64_t n)
-{
-    onramp_time last = from;
-    for (int k = 0; k < 64; k++)
-        if (possible >> k & 1) {
-            onramp_time begin = k * window / 64;
-            onramp_time next = begin + (floor_div(from - begin - 1, window) + 1) * window;
-            last = max(last, next + window / 64 + 1);
-        }
-    return last + (n - 1) * window;
+    return (rate * span + (side == ONRAMP_HIGH ? 999999 : 0)) / 1000000 + (side == ONRAMP_HIGH);
 }
 
 /* When it came, for the least supply. The whole of what its latency exceeded the least one is hardly its way out. */
@@ -117,50 +68,25 @@ static onramp_time arrival(const struct onramp_take *t)
     return t->late ? t->arrived_by : t->sent_at + (t->arrived_by - t->sent_at) / 4;
 }
 
-/* Supply, at least, once an edge after `from` has filled the bucket: takes that had come by then had made room. */
-static int64_t filled(const struct onramp_belief *b, onramp_span window, onramp_time from)
-{
-    onramp_time first = ONRAMP_NEVER;
-    for (int k = 0; k < 64; k++)
-        if (phases(b, window) >> k & 1) {
-            onramp_time begin = k * window / 64, end = (k + 1) * window / 64;
-            first = min(first, max(from, begin + (floor_div(from - end, window) + 1) * window));
-        }
-    int64_t supply = (b->size + b->gone) * TOKEN;
-    for (uint32_t i = 0; i < b->takes; i++)
-        supply += b->take[i].state != ONRAMP_TAKE_FLYING && b->take[i].arrived_by < first ? TOKEN : 0;
-    return supply;
-}
-
-static struct horizon look(const struct onramp_belief *b, onramp_time from, onramp_time to, const struct caps *caps)
+static struct horizon look(const struct onramp_belief *b, onramp_time to, const struct caps *caps)
 {
     struct horizon h = {.to = to, .caps = caps};
-    h.full[LOW] = h.full[HIGH] = (b->size + b->gone) * TOKEN;
+    h.full[ONRAMP_LOW] = h.full[ONRAMP_HIGH] = (b->size + b->gone) * TOKEN;
     for (uint32_t i = 0; i < b->takes && b->take[i].sent_at <= to; i++) {
-        h.full[HIGH] += TOKEN;
-        h.full[LOW] += arrival(&b->take[i]) <= to ? TOKEN : 0;
+        h.full[ONRAMP_HIGH] += TOKEN;
+        h.full[ONRAMP_LOW] += arrival(&b->take[i]) <= to ? TOKEN : 0;
     }
-    for (enum side side = LOW; side <= HIGH; side++) {
-        h.seconds[side] = onramp_belief_edges(b->second, ONRAMP_SECOND, from, to, side == HIGH);
-        h.minutes[side] = onramp_belief_edges(b->minute, ONRAMP_MINUTE, from, to, side == HIGH);
-    }
-    h.filled[0] = filled(b, ONRAMP_SECOND, from);
-    h.filled[1] = filled(b, ONRAMP_MINUTE, from);
     return h;
 }
 
 /* Supply at the horizon, at least or at most, if the guess is right and nobody else draws. */
-static int64_t grown(const struct onramp_belief *b, const struct onramp_guess *g, enum side side,
+static int64_t grown(const struct onramp_belief *b, const struct onramp_guess *g, enum onramp_side side,
                      const struct horizon *h)
 {
-    int64_t supply = side == LOW ? g->low : g->high, rate = side == LOW ? g->slow : g->fast;
+    if (g->window > 0)
+        return onramp_window_grown(b, g, side, h->to);
+    int64_t supply = side == ONRAMP_LOW ? g->low : g->high, rate = side == ONRAMP_LOW ? g->slow : g->fast;
     int64_t full = max(supply, h->full[side]);
-    if (g->window > 0) {
-        int64_t helpings = g->window == ONRAMP_MINUTE ? h->minutes[side] : h->seconds[side];
-        /* Which takes came before the edges: those that had come by the first, or all. */
-        full = side == LOW ? max(supply, h->filled[g->window == ONRAMP_MINUTE]) : full;
-        return min(supply + rate * min(helpings, 1000), full);
-    }
     onramp_time at = b->at;
     const struct cap *cap = h->caps->cap[side];
     for (uint32_t i = 0; i < h->caps->count[side] && cap[i].at <= h->to; i++) {
@@ -168,8 +94,8 @@ static int64_t grown(const struct onramp_belief *b, const struct onramp_guess *g
         at = cap[i].at;
     }
     /* What was proven needs no allowance, nor does a bucket that would have run over by more than that. */
-    int64_t off = h->allowance > 0 ? h->allowance + drip(rate, h->early, HIGH) : 0;
-    return max(side == LOW ? g->low : g->high, min(supply + drip(rate, h->to - at, side) - off, full));
+    int64_t off = h->allowance > 0 ? h->allowance + drip(rate, h->early, ONRAMP_HIGH) : 0;
+    return max(side == ONRAMP_LOW ? g->low : g->high, min(supply + drip(rate, h->to - at, side) - off, full));
 }
 
 /* The moments since b->at at which the bucket held no more than its size. */
@@ -178,12 +104,12 @@ static const struct caps *caps_of(const struct onramp_belief *b, struct caps *ca
     onramp_time came[2][ONRAMP_TAKES_MAX];
     for (uint32_t i = 0, k; i < b->takes; i++) {
         onramp_time at = arrival(&b->take[i]);
-        for (k = i; k > 0 && came[LOW][k - 1] > at; k--)
-            came[LOW][k] = came[LOW][k - 1];
-        came[LOW][k] = at;
-        came[HIGH][i] = b->take[i].sent_at;
+        for (k = i; k > 0 && came[ONRAMP_LOW][k - 1] > at; k--)
+            came[ONRAMP_LOW][k] = came[ONRAMP_LOW][k - 1];
+        came[ONRAMP_LOW][k] = at;
+        came[ONRAMP_HIGH][i] = b->take[i].sent_at;
     }
-    for (enum side side = LOW; side <= HIGH; side++) {
+    for (enum onramp_side side = ONRAMP_LOW; side <= ONRAMP_HIGH; side++) {
         caps->count[side] = 0;
         for (uint32_t i = 0; i < b->takes; i++)
             if (came[side][i] >= b->at)
@@ -196,24 +122,40 @@ static const struct caps *caps_of(const struct onramp_belief *b, struct caps *ca
 void onramp_belief_roll(struct onramp_belief *b, onramp_time to)
 {
     struct caps caps;
-    struct horizon h = look(b, b->at, to, caps_of(b, &caps));
+    struct horizon h = look(b, to, caps_of(b, &caps));
     for (uint32_t i = 0; i < b->guesses; i++) {
         struct onramp_guess *g = &b->guess[i];
-        g->low = grown(b, g, LOW, &h);
-        g->high = grown(b, g, HIGH, &h);
+        if (g->window > 0) {
+            onramp_window_roll(b, g, to);
+        } else {
+            g->low = grown(b, g, ONRAMP_LOW, &h);
+            g->high = grown(b, g, ONRAMP_HIGH, &h);
+        }
     }
     b->at = to;
+    b->by = max(b->by, to);
 }
 
-/* Ranges of a tenth, up to `to`; windows have whole helpings, and therefore whole contents. */
-static void add_guesses(struct onramp_belief *b, onramp_span window, int64_t from, int64_t to)
+/* Drips in ranges of a tenth, up to `to`. */
+static void add_drips(struct onramp_belief *b, int64_t from, int64_t to)
 {
-    int64_t unit = window ? TOKEN : 1;
-    for (int64_t slow = from / unit * unit; slow <= to && b->guesses < ONRAMP_GUESSES_MAX;) {
-        int64_t fast = min(slow + slow / 11 / unit * unit, to);
+    for (int64_t slow = from; slow < to && b->guesses < ONRAMP_GUESSES_MAX;) {
+        int64_t fast = min(slow + slow / 11, to);
         b->guess[b->guesses++] =
-            (struct onramp_guess){window, slow, fast, b->proof.low, window ? b->proof.whole : b->proof.high};
-        slow = window ? fast + unit : fast < to ? fast : to + 1;
+            (struct onramp_guess){.slow = slow, .fast = fast, .low = b->proof.low, .high = b->proof.high};
+        slow = fast;
+    }
+}
+
+/* Windows have whole helpings, and therefore whole contents. */
+static void add_windows(struct onramp_belief *b, onramp_span window, int64_t from, int64_t to)
+{
+    from = from / TOKEN * TOKEN;
+    to = to / TOKEN * TOKEN;
+    for (int place = 0; from <= to && place < ONRAMP_PLACES && b->guesses < ONRAMP_GUESSES_MAX; place++) {
+        struct onramp_guess *g = &b->guess[b->guesses++];
+        *g = (struct onramp_guess){.window = window, .place = place, .slow = from, .fast = to};
+        onramp_window_start(&b->proof, g);
     }
 }
 
@@ -223,15 +165,14 @@ static void begin(struct onramp_belief *b, const struct onramp_rate *hint)
     int64_t size = b->size * TOKEN, slowest = SLOWEST, fastest = FASTEST * size;
     b->guesses = 0;
     b->begun_at = b->at;
-    b->second = b->minute = UINT64_MAX;
     if (hint != NULL && hint->tokens > 0) {
         int64_t rate = (int64_t)((double)hint->tokens * 1e15 / (double)hint->per);
         slowest = max(rate - rate / 25, SLOWEST);
         fastest = rate + rate / 25;
     }
-    add_guesses(b, 0, slowest, fastest);
-    add_guesses(b, ONRAMP_SECOND, min(max(slowest, TOKEN), size), min(fastest, size));
-    add_guesses(b, ONRAMP_MINUTE, min(max(hint ? slowest * 60 : TOKEN, TOKEN), size), min(fastest * 60, size));
+    add_drips(b, slowest, fastest);
+    add_windows(b, ONRAMP_SECOND, min(max(slowest, TOKEN), size), min(fastest, size));
+    add_windows(b, ONRAMP_MINUTE, min(max(hint ? slowest * 60 : TOKEN, TOKEN), size), min(fastest * 60, size));
 }
 
 void onramp_belief_start(struct onramp_belief *b, uint32_t size, uint32_t flying, const struct onramp_rate *hint,
@@ -256,7 +197,7 @@ static void refine(struct onramp_belief *b, onramp_span window)
     uint32_t alive = 0;
     for (uint32_t i = 0; i < b->guesses; i++)
         alive += b->guess[i].window == window;
-    if (alive > 5)
+    if (alive > (window ? ONRAMP_PLACES / 2 : 5))
         return;
     for (uint32_t i = b->guesses; i-- > 0;) {
         struct onramp_guess *g = &b->guess[i];
@@ -270,98 +211,50 @@ static void refine(struct onramp_belief *b, onramp_span window)
     }
 }
 
-/* Supply rose in (from, to]: an edge lies there. */
-void onramp_belief_rose(uint64_t *possible, onramp_span window, onramp_time from, onramp_time to)
+/* What of a drip's supply was known is cut by what was proven. Returns what it is off by, 0 if it is not refuted. */
+static int64_t cut_drip(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
+                        const struct horizon *since, const struct horizon *then)
 {
-    for (int k = 0; k < 64; k++)
-        if (edges_at(k, window, from, to, HIGH) == 0)
-            *possible &= ~(UINT64_C(1) << k);
+    int64_t slack = TOKEN / 5 + drip(g->fast, SLACK, ONRAMP_HIGH);
+    int64_t before = grown(b, g, ONRAMP_LOW, since), low = grown(b, g, ONRAMP_LOW, then),
+            high = grown(b, g, ONRAMP_HIGH, then);
+    int64_t meanwhile = drip(g->fast, then->to - p->since, ONRAMP_HIGH);
+    int64_t top = min(p->high + meanwhile, then->full[ONRAMP_HIGH]);
+    if (p->since < b->at)
+        before = g->low - meanwhile; /* it speaks of earlier than the interval does */
+    /* Full when the take came, it would have said so: no allowance for clocks there. */
+    int64_t brim = since->full[ONRAMP_HIGH] - TOKEN;
+    if (!p->brim && p->since >= b->at && before >= brim && p->high <= brim)
+        return -1;
+    if (p->low > high + slack)
+        return p->low - high;
+    if (before > p->high + slack)
+        return p->high - before;
+    g->low = min(max(low, p->low), top);
+    g->high = max(min(high, top), g->low);
+    return 0;
 }
 
-/* It did not: none lies there. */
-static void stayed(uint64_t *possible, onramp_span window, onramp_time from, onramp_time to)
-{
-    for (int k = 0; k < 64 && to > from; k++)
-        if (edges_at(k, window, from, to, LOW) > 0)
-            *possible &= ~(UINT64_C(1) << k);
-}
-
-static void strike_window(struct onramp_belief *b, onramp_span window)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < b->guesses; i++)
-        if (b->guess[i].window != window)
-            b->guess[kept++] = b->guess[i];
-    b->guesses = kept;
-}
-
-/* Supply did not rise since the last proof. An edge would have raised it where there was room: that which was then, or,
- * once takes had come that are answered by now, theirs as well. */
-static void none_since(const struct onramp_belief *b, uint64_t *possible, onramp_span window, int64_t helping,
-                       const struct onramp_proof *p)
-{
-    int64_t room = (b->size + b->gone) * TOKEN - b->proof.low;
-    onramp_time from = b->proof.by + SLACK, to = p->since - SLACK;
-    if (b->proof.low + min(helping, room) > p->whole)
-        stayed(possible, window, from, to);
-    for (uint32_t i = 0; i < b->takes; i++)
-        if (b->take[i].state != ONRAMP_TAKE_FLYING && b->take[i].arrived_by < p->since) {
-            room += TOKEN;
-            from = max(from, b->take[i].arrived_by);
-        }
-    if (b->proof.low + min(helping, room) > p->whole)
-        stayed(possible, window, from, to);
-}
-
-static void learn_phase(struct onramp_belief *b, uint64_t *possible, onramp_span window, const struct onramp_proof *p)
-{
-    int64_t slow, fast;
-    if (!onramp_belief_rates(b, window, &slow, &fast))
-        return;
-    if (p->low > b->proof.whole)
-        onramp_belief_rose(possible, window, b->proof.since, p->by + SLACK);
-    else
-        none_since(b, possible, window, slow, p);
-    if (*possible == 0)
-        strike_window(b, window);
-}
-
-/* Cut each interval by what was proven. Returns the smallest surplus (negative: deficit) of those refuted. */
+/* Cut all by what was proven. Returns the smallest surplus (negative: deficit) of those refuted. */
 static int64_t cut(struct onramp_belief *b, const struct onramp_proof *p)
 {
     struct caps caps;
     uint32_t kept = 0;
     int64_t surplus = 0;
     caps_of(b, &caps);
-    onramp_time until = max(p->until, b->at);
-    struct horizon since = look(b, b->at, max(p->since, b->at), &caps), then = look(b, b->at, until, &caps);
-    struct horizon proof = look(b, p->since, until, &caps);
+    onramp_time until = max(p->until, b->at), by = max(max(p->by, until), b->by);
+    struct horizon since = look(b, max(p->since, b->at), &caps), then = look(b, until, &caps);
     for (uint32_t i = 0; i < b->guesses; i++) {
         struct onramp_guess g = b->guess[i];
-        int64_t slack = TOKEN / 5 + (g.window ? 0 : drip(g.fast, SLACK, HIGH));
-        int64_t before = grown(b, &g, LOW, &since), low = grown(b, &g, LOW, &then), high = grown(b, &g, HIGH, &then);
-        int64_t meanwhile = g.window == 0               ? drip(g.fast, until - p->since, HIGH)
-                            : g.window == ONRAMP_MINUTE ? proof.minutes[HIGH] * g.fast
-                                                        : proof.seconds[HIGH] * g.fast;
-        int64_t most = g.window ? p->whole : p->high, top = most + meanwhile;
-        top = min(top, then.full[HIGH]);
-        if (p->since < b->at)
-            before = g.low - meanwhile; /* it speaks of earlier than the interval does */
-        /* Full when the take came, it would have said so: no allowance for clocks there. */
-        int64_t brim = since.full[HIGH] - TOKEN;
-        bool denied = !p->brim && p->since >= b->at && before >= brim && most <= brim;
-        int64_t off = denied ? -1 : p->low > high + slack ? p->low - high : before > most + slack ? most - before : 0;
-        if (off != 0) {
-            surplus = surplus == 0 || (off < 0 ? -off : off) < (surplus < 0 ? -surplus : surplus) ? off : surplus;
-            continue;
-        }
-        g.low = min(max(low, p->low), top);
-        g.high = max(min(high, top), g.low);
-        assert(g.low <= g.high);
-        b->guess[kept++] = g;
+        int64_t off = g.window ? onramp_window_cut(b, &g, p, by) : cut_drip(b, &g, p, &since, &then);
+        if (off == 0)
+            b->guess[kept++] = g;
+        else if (surplus == 0 || (off < 0 ? -off : off) < (surplus < 0 ? -surplus : surplus))
+            surplus = off;
     }
     b->guesses = kept;
     b->at = until;
+    b->by = by;
     return surplus;
 }
 
@@ -379,8 +272,6 @@ static void measure(struct onramp_belief *b)
 
 void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p, onramp_time now)
 {
-    learn_phase(b, &b->second, ONRAMP_SECOND, p);
-    learn_phase(b, &b->minute, ONRAMP_MINUTE, p);
     b->draw -=
         b->draw * (min(max(p->until - b->proof.until, 0), FADE) / ONRAMP_MILLISECOND) / (FADE / ONRAMP_MILLISECOND);
     int64_t surplus = cut(b, p);
@@ -412,6 +303,14 @@ bool onramp_belief_rates(const struct onramp_belief *b, onramp_span window, int6
     return *fast > 0;
 }
 
+onramp_span onramp_belief_place(const struct onramp_belief *b)
+{
+    onramp_span longest = 0;
+    for (uint32_t i = 0; i < b->guesses; i++)
+        longest = max(longest, b->guess[i].window / ONRAMP_PLACES);
+    return longest;
+}
+
 /* Best estimate: where documented plans are, until the answers know better. */
 int64_t onramp_belief_rate(const struct onramp_belief *b, onramp_time now)
 {
@@ -434,7 +333,7 @@ int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_
 {
     if (now >= b->shared_until && b->draw < TOKEN / 100)
         return 0;
-    int64_t trip = drip(b->draw, max(rtt->mean, 50 * ONRAMP_MILLISECOND), HIGH);
+    int64_t trip = drip(b->draw, max(rtt->mean, 50 * ONRAMP_MILLISECOND), ONRAMP_HIGH);
     int64_t kept = TOKEN + (now < b->shared_until ? b->size * TOKEN / 16 : 0);
     return min(kept + 3 * trip, max(0, ((int64_t)b->size - 2) * TOKEN * 4 / 10));
 }
@@ -470,27 +369,22 @@ onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const s
     int64_t need = onramp_belief_takes(b) + TOKEN + spare;
     onramp_belief_mark_overdue(b, rtt, now);
     struct caps caps;
-    struct horizon h = look(b, b->at, now, caps_of(b, &caps));
-    int64_t full = h.full[LOW];
+    struct horizon h = look(b, now, caps_of(b, &caps));
+    int64_t full = h.full[ONRAMP_LOW];
     onramp_time at = now;
     h.allowance = TOKEN / 10;
     h.early = rtt->deviation / 2; /* this one may be quicker on its way than the others were */
     for (uint32_t i = 0; i < b->guesses && at != ONRAMP_NEVER; i++) {
         const struct onramp_guess *g = &b->guess[i];
-        int64_t low = grown(b, g, LOW, &h);
+        int64_t low = grown(b, g, ONRAMP_LOW, &h);
         if (low >= need)
             continue;
-        if (need > full) {
+        if (need > full)
             at = ONRAMP_NEVER;
-        } else if (g->window == 0) {
+        else if (g->window == 0)
             at = max(at, now + (need - low) * 1000 / (g->slow / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
-        } else if (need > h.filled[g->window == ONRAMP_MINUTE]) {
-            at = ONRAMP_NEVER;
-        } else {
-            int64_t n = (need - g->low + g->slow - 1) / g->slow;
-            onramp_time passed = edge_passed(phases(b, g->window), g->window, b->at, n) + SLACK;
-            at = max(at, max(now + ONRAMP_MILLISECOND, passed));
-        }
+        else
+            at = max(at, max(now + ONRAMP_MILLISECOND, onramp_window_when(b, g, need)));
     }
     return at;
 }
@@ -499,7 +393,7 @@ onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const s
 static int64_t likely_content(const struct onramp_belief *b, int64_t rate, onramp_time now)
 {
     struct caps caps;
-    struct horizon h = look(b, b->at, now, caps_of(b, &caps));
+    struct horizon h = look(b, now, caps_of(b, &caps));
     struct onramp_guess g = {.slow = rate, .fast = rate, .low = b->proof.low, .high = b->proof.high};
     int64_t best = INT64_MAX;
     for (uint32_t i = 0; i < b->guesses && now >= b->shared_until; i++) {
@@ -512,7 +406,7 @@ static int64_t likely_content(const struct onramp_belief *b, int64_t rate, onram
         g.high = o->high;
     }
     g.low = g.high = (g.low + g.high) / 2;
-    return min(grown(b, &g, HIGH, &h) - onramp_belief_takes(b), b->size * TOKEN);
+    return min(grown(b, &g, ONRAMP_HIGH, &h) - onramp_belief_takes(b), b->size * TOKEN);
 }
 
 /* When better to ask than to keep a reserve: whoever waits much longer than a token takes does not know the refill. */
@@ -543,14 +437,14 @@ onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, o
 void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_t *low, int64_t *high)
 {
     struct caps caps;
-    struct horizon h = look(b, b->at, now, caps_of(b, &caps));
+    struct horizon h = look(b, now, caps_of(b, &caps));
     int64_t takes = onramp_belief_takes(b), full = takes + b->size * TOKEN;
     *low = full;
     *high = takes;
     for (uint32_t i = 0; i < b->guesses; i++) {
         const struct onramp_guess *g = &b->guess[i];
-        *low = min(*low, grown(b, g, LOW, &h));
-        *high = max(*high, min(grown(b, g, HIGH, &h), full));
+        *low = min(*low, grown(b, g, ONRAMP_LOW, &h));
+        *high = max(*high, min(grown(b, g, ONRAMP_HIGH, &h), full));
     }
     *low -= takes;
     *high -= takes;

@@ -19,6 +19,7 @@
 #define ONRAMP_TOKEN       INT64_C(1000000) /* supplies are kept in millionths of a token */
 #define ONRAMP_TAKES_MAX   512
 #define ONRAMP_GUESSES_MAX 512
+#define ONRAMP_PLACES      64 /* in which the edge of a window may lie */
 
 enum onramp_take_state {
     ONRAMP_TAKE_FLYING,
@@ -34,10 +35,14 @@ struct onramp_take {
     bool late; /* it is believed to have come as late as it may have */
 };
 
+enum onramp_side { ONRAMP_LOW, ONRAMP_HIGH };
+
 struct onramp_guess {
     onramp_span window; /* 0: drip */
+    int32_t place;      /* of windows: edge n lies in [place, place + 1) / ONRAMP_PLACES of the n-th, on our clock */
     int64_t slow, fast; /* microtokens a second, or a window */
-    int64_t low, high;  /* supply */
+    int64_t low, high;  /* supply; of windows, right after … */
+    int64_t edge[2];    /* … these edges */
 };
 
 /* At `until` supply was at least `low`, at `since` at most `high`, or `whole` if only whole tokens are refilled. */
@@ -57,10 +62,10 @@ struct onramp_belief {
     uint32_t takes, flying;
     struct onramp_guess guess[ONRAMP_GUESSES_MAX];
     uint32_t guesses;
-    onramp_time begun_at;    /* when everything was possible */
-    uint64_t second, minute; /* where in a window its edge may lie: bit k for [k, k + 1) / 64 of it, on our clock */
-    onramp_time sent_at;     /* the latest */
-    onramp_time at;          /* what the intervals speak of */
+    onramp_time begun_at; /* when everything was possible */
+    onramp_time sent_at;  /* the latest */
+    onramp_time at;       /* what the intervals speak of … */
+    onramp_time by;       /* … of windows: the latest of what they know */
     struct onramp_proof proof;
     onramp_time shared_until; /* others have been seen drawing */
     int64_t draw;             /* theirs, microtokens a second, fading */
@@ -112,6 +117,8 @@ int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now);
 int64_t onramp_belief_takes(const struct onramp_belief *b); /* microtokens, with those on the wire */
 /* Range of the refill, microtokens a second; false if nothing is known. */
 bool onramp_belief_rates(const struct onramp_belief *b, onramp_span window, int64_t *slow, int64_t *fast);
+/* How long it may take until it is certain that an edge has passed. */
+onramp_span onramp_belief_place(const struct onramp_belief *b);
 int64_t onramp_belief_rate(const struct onramp_belief *b, onramp_time now);
 void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_t *low, int64_t *high);
 
@@ -121,9 +128,14 @@ void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p
 void onramp_belief_roll(struct onramp_belief *b, onramp_time to);
 void onramp_belief_mark_overdue(struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
 
-/* For pacer_others.c: how many edges (from, to] has for certain, or at most, if a window's edge lies in one of the
- * `possible` 64ths of it; and what a rise of supply in there leaves of these. */
-int64_t onramp_belief_edges(uint64_t possible, onramp_span window, onramp_time from, onramp_time to, bool most);
-void onramp_belief_rose(uint64_t *possible, onramp_span window, onramp_time from, onramp_time to);
+/* Between pacer_windows.c and pacer_belief.c. A guess from the latest proof on; its supply at an instant; cut by a
+ * proof, of what happened before `by`: what it is off by, 0 if it is not refuted; when is supply at least `need`? */
+void onramp_window_start(const struct onramp_proof *proof, struct onramp_guess *g);
+int64_t onramp_window_grown(const struct onramp_belief *b, const struct onramp_guess *g, enum onramp_side side,
+                            onramp_time to);
+void onramp_window_roll(const struct onramp_belief *b, struct onramp_guess *g, onramp_time to);
+int64_t onramp_window_cut(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *proof,
+                          onramp_time by);
+onramp_time onramp_window_when(const struct onramp_belief *b, const struct onramp_guess *g, int64_t need);
 
 #endif

@@ -61,8 +61,9 @@ void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64
     if (blind->refusals > 0 && taken > 1) {
         int64_t refill = (taken * TOKEN - TOKEN / 2) * 1000 / between;
         /* A bucket that was full for a while ran over, and the measure is too low: towards the pace, by a third. */
-        blind->rate =
-            within(SLOWEST, refill < blind->rate ? refill + (blind->rate - refill) / (2 + blind->refusals) : blind->rate, FASTEST);
+        blind->rate = within(
+            SLOWEST, refill < blind->rate ? refill + (blind->rate - refill) / (2 + blind->refusals) : blind->rate,
+            FASTEST);
         blind->rise = MEASURE / taken;
     } else if (blind->refusals > 0 || blind->hidden == 0) { /* one that shows a hidden bucket came with a guess */
         blind->rate = within(SLOWEST, blind->rate / 3, FASTEST);

@@ -23,6 +23,31 @@ static int64_t min(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* How many edges (from, to] has, for certain or at most, if each window's lies in 64th `k` of it. */
+static int64_t edges_at(int k, onramp_span window, onramp_time from, onramp_time to, bool most)
+{
+    onramp_time begin = k * window / 64, end = (k + 1) * window / 64;
+    return most ? floor_div(to - begin, window) - floor_div(from - end, window)
+                : max(0, floor_div(to - end, window) - floor_div(from - begin - 1, window));
+}
+
+/* The same over all places where the edge may lie. */
+static int64_t edges_in(uint64_t possible, onramp_span window, onramp_time from, onramp_time to, bool most)
+{
+    int64_t least = INT64_MAX, greatest = 0;
+    for (int k = 0; k < 64; k++)
+        if (possible >> k & 1) {
+            least = min(least, edges_at(k, window, from, to, false));
+            greatest = max(greatest, edges_at(k, window, from, to, true));
+        }
+    return most ? greatest : least;
+}
+
 void onramp_others_start(struct onramp_others *o)
 {
     static const onramp_span windows[KINDS] = {0, ONRAMP_SECOND, ONRAMP_MINUTE};
@@ -32,6 +57,14 @@ void onramp_others_start(struct onramp_others *o)
 }
 
 /* ---- how quickly the bucket is refilled, at least ---- */
+
+/* Supply rose in (from, to]: an edge lies there. */
+static void rose(uint64_t *possible, onramp_span window, onramp_time from, onramp_time to)
+{
+    for (int k = 0; k < 64; k++)
+        if (edges_at(k, window, from, to, true) == 0)
+            *possible &= ~(UINT64_C(1) << k);
+}
 
 /* Supply rose by `rise` or more in [from, to]. */
 static void learn(struct onramp_quickest *k, int64_t rise, onramp_time from, onramp_time to)
@@ -43,10 +76,10 @@ static void learn(struct onramp_quickest *k, int64_t rise, onramp_time from, onr
     int64_t windows = (to - from) / k->window;
     if (windows > 0 && rise / windows <= k->rate)
         return; /* nothing new, and that is soon found */
-    onramp_belief_rose(&k->possible, k->window, from, to);
+    rose(&k->possible, k->window, from, to);
     if (k->possible == 0)
         return;
-    int64_t edges = onramp_belief_edges(k->possible, k->window, from, to, true) * TOKEN;
+    int64_t edges = edges_in(k->possible, k->window, from, to, true) * TOKEN;
     k->rate = max(k->rate, (rise + edges - 1) / edges * TOKEN); /* helpings are whole */
 }
 
@@ -96,7 +129,7 @@ static int64_t refill(const struct onramp_quickest *k, onramp_time from, onramp_
     if (to <= from || k->rate == 0)
         return 0;
     if (k->window > 0)
-        return k->rate * min(onramp_belief_edges(k->possible, k->window, from, to, false), 1000);
+        return k->rate * min(edges_in(k->possible, k->window, from, to, false), 1000);
     onramp_span span = min(to - from, SPAN_MAX) / ONRAMP_MICROSECOND;
     return span > 0 && k->rate > INT64_MAX / 2 / span ? INT64_MAX / 4 : k->rate * span / 1000000;
 }

@@ -42,13 +42,13 @@ static void drop(struct onramp_belief *b, uint32_t i)
     memmove(&b->take[i], &b->take[i + 1], (--b->takes - i) * sizeof *b->take);
 }
 
-/* Takes that are answered, certainly followed by another, and before what the intervals speak of only count. */
-static void forget(struct onramp_belief *b, onramp_time newest)
+/* Takes that are answered, certainly followed by another, and before what is still to be judged only count. */
+static void forget(struct onramp_belief *b, onramp_time newest, onramp_time until)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < b->takes; i++) {
         const struct onramp_take *t = &b->take[i];
-        if (t->state != ONRAMP_TAKE_FLYING && t->arrived_by < newest && t->arrived_by <= b->at)
+        if (t->state != ONRAMP_TAKE_FLYING && t->arrived_by < newest && t->arrived_by <= until)
             b->gone++;
         else
             b->take[kept++] = *t;
@@ -60,7 +60,7 @@ void onramp_belief_sent(struct onramp_belief *b, uint32_t ticket, onramp_time no
 {
     if (b->takes == ONRAMP_TAKES_MAX) {
         onramp_belief_roll(b, now);
-        forget(b, now);
+        forget(b, now, now);
         assert(b->takes < ONRAMP_TAKES_MAX); /* only those on the wire are left, and they are fewer */
     }
     uint32_t i = b->takes++;
@@ -149,7 +149,7 @@ static void conclude(struct onramp_belief *b, onramp_time now)
                              most + 1 >= b->size};
     onramp_others_observe(&b->others, &p, (answered + b->size) * TOKEN);
     onramp_belief_observe(b, &p, now);
-    forget(b, newest);
+    forget(b, newest, b->at - onramp_belief_place(b));
     assert(b->flying <= b->takes);
 }
 
