@@ -18,6 +18,7 @@
 #define ENOUGH   (3 * ONRAMP_SECOND) /* Auth0's slowest documented refill is a token in 1.2 s */
 #define ASKING   (150 * ONRAMP_MILLISECOND)
 #define IDLE     7 /* seconds; all of Auth0's documented plans fill their bucket in less, if it drips */
+#define FULL_FOR (25 * ONRAMP_MILLISECOND) /* the take before may have come as much later than thought */
 #define SETTLED  (6 * ONRAMP_SECOND)
 #define SHARED   (20 * ONRAMP_SECOND)
 #define FADE     (15 * ONRAMP_SECOND)
@@ -211,20 +212,26 @@ static void refine(struct onramp_belief *b, onramp_span window)
     }
 }
 
+/* The instants that a proof is about. */
+struct moments {
+    struct horizon since, then;
+    struct horizon filled; /* a bucket that was full by then was so when the take came */
+};
+
 /* What of a drip's supply was known is cut by what was proven. Returns what it is off by, 0 if it is not refuted. */
 static int64_t cut_drip(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
-                        const struct horizon *since, const struct horizon *then)
+                        const struct moments *m)
 {
     int64_t slack = TOKEN / 5 + drip(g->fast, SLACK, ONRAMP_HIGH);
-    int64_t before = grown(b, g, ONRAMP_LOW, since), low = grown(b, g, ONRAMP_LOW, then),
-            high = grown(b, g, ONRAMP_HIGH, then);
-    int64_t meanwhile = drip(g->fast, then->to - p->since, ONRAMP_HIGH);
-    int64_t top = min(p->high + meanwhile, then->full[ONRAMP_HIGH]);
+    int64_t before = grown(b, g, ONRAMP_LOW, &m->since);
+    int64_t low = grown(b, g, ONRAMP_LOW, &m->then), high = grown(b, g, ONRAMP_HIGH, &m->then);
+    int64_t meanwhile = drip(g->fast, m->then.to - p->since, ONRAMP_HIGH);
+    int64_t top = min(p->high + meanwhile, m->then.full[ONRAMP_HIGH]);
     if (p->since < b->at)
         before = g->low - meanwhile; /* it speaks of earlier than the interval does */
-    /* Full when the take came, it would have said so: no allowance for clocks there. */
-    int64_t brim = since->full[ONRAMP_HIGH] - TOKEN;
-    if (!p->brim && p->since >= b->at && before >= brim && p->high <= brim)
+    /* Full when the take came, it would have said so. */
+    int64_t brim = m->since.full[ONRAMP_HIGH] - TOKEN;
+    if (!p->brim && p->since >= b->at && p->high <= brim && grown(b, g, ONRAMP_LOW, &m->filled) >= brim)
         return -1;
     if (p->low > high + slack)
         return p->low - high;
@@ -243,10 +250,11 @@ static int64_t cut(struct onramp_belief *b, const struct onramp_proof *p)
     int64_t surplus = 0;
     caps_of(b, &caps);
     onramp_time until = max(p->until, b->at), by = max(max(p->by, until), b->by);
-    struct horizon since = look(b, max(p->since, b->at), &caps), then = look(b, until, &caps);
+    struct moments m = {look(b, max(p->since, b->at), &caps), look(b, until, &caps),
+                        look(b, max(p->since - FULL_FOR, b->at), &caps)};
     for (uint32_t i = 0; i < b->guesses; i++) {
         struct onramp_guess g = b->guess[i];
-        int64_t off = g.window ? onramp_window_cut(b, &g, p, by) : cut_drip(b, &g, p, &since, &then);
+        int64_t off = g.window ? onramp_window_cut(b, &g, p, by) : cut_drip(b, &g, p, &m);
         if (off == 0)
             b->guess[kept++] = g;
         else if (surplus == 0 || (off < 0 ? -off : off) < (surplus < 0 ? -surplus : surplus))

@@ -75,7 +75,7 @@ struct onramp_belief {
     int64_t reset;            /* as last announced … */
     onramp_time reset_at;     /* … since then … */
     uint32_t unmoved;         /* … by so many more answers in a row */
-    bool refused;             /* … and nothing has been taken since */
+    bool refused;             /* since it was, nothing has been taken */
     onramp_time refused_at;
     onramp_span patience; /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
     struct onramp_others others;

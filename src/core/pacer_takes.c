@@ -106,7 +106,7 @@ static struct onramp_take *land(struct onramp_belief *b, uint32_t ticket, enum o
     struct onramp_take *t = &b->take[i];
     onramp_span latency = now - t->sent_at;
     t->state = state;
-    t->late = slow(rtt, latency, 4);
+    t->late = slow(rtt, latency, 2);
     t->arrived_by = t->sent_at + excess(rtt, latency);
     b->flying--;
     return t;
