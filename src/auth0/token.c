@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MOMENT_MAX INT64_C(253402300799) /* Unix seconds, the end of the year 9999: what is later is no moment */
+#define LIFE_MAX   1000000000            /* seconds: 31 years, which in nanoseconds are a span still */
+
 /* ---- what a token says ---- */
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -82,7 +85,7 @@ static void read_audience(struct onramp_claims *out, const json_t *payload)
 static bool read_seconds(int64_t *out, const json_t *payload, const char *name)
 {
     const json_t *number = json_object_get(payload, name);
-    if (!json_is_integer(number))
+    if (!json_is_integer(number) || json_integer_value(number) < 0 || json_integer_value(number) > MOMENT_MAX)
         return false;
     *out = json_integer_value(number);
     return true;
@@ -231,13 +234,12 @@ static enum onramp_status cut_out(struct onramp_secret **token, struct onramp_se
 static int64_t read_lifetime(const json_t *rest, const struct onramp_secret *token)
 {
     const json_t *number = json_object_get(rest, "expires_in");
-    if (json_is_number(number) && json_number_value(number) >= 1 && json_number_value(number) <= 1e9)
+    if (json_is_number(number) && json_number_value(number) >= 1 && json_number_value(number) <= LIFE_MAX)
         return (int64_t)json_number_value(number);
     struct onramp_claims claims;
     onramp_token_claims(&claims, token);
-    if (!claims.has_expiry || claims.issued_at < 0 || claims.expires_at <= claims.issued_at)
-        return 0;
-    return claims.expires_at - claims.issued_at;
+    int64_t life = claims.has_expiry ? claims.expires_at - claims.issued_at : 0;
+    return life > 0 && life <= LIFE_MAX ? life : 0;
 }
 
 static enum onramp_status granted(struct onramp_secret **out, int64_t *lifetime, const char *body, size_t size,

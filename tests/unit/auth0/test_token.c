@@ -208,11 +208,24 @@ static void takes_the_token_out_of_the_answer(void **state)
 static void the_tokens_own_claims_tell_its_life_where_the_answer_does_not(void **state)
 {
     (void)state;
-    struct onramp_secret *token = token_of("{\"iat\":1000,\"exp\":8200}");
-    char body[200];
-    (void)snprintf(body, sizeof body, "{\"access_token\":\"%s\"}", token->text);
-    expect_token(body, token->text, 7200);
-    onramp_secret_free(token);
+    static const struct {
+        const char *claims;
+        int64_t seconds;
+    } lives[] = {
+        {"{\"iat\":1000,\"exp\":8200}", 7200},
+        /* What would be no span in nanoseconds, or is no moment, is not told. */
+        {"{\"iat\":1000,\"exp\":9223372036854775807}", 3600},
+        {"{\"iat\":1000,\"exp\":200000000000}", 3600},
+        {"{\"iat\":1000,\"exp\":-9223372036854775807}", 3600},
+        {"{\"iat\":-1000,\"exp\":7200}", 7200},
+    };
+    for (size_t i = 0; i < sizeof lives / sizeof lives[0]; i++) {
+        struct onramp_secret *token = token_of(lives[i].claims);
+        char body[300];
+        (void)snprintf(body, sizeof body, "{\"access_token\":\"%s\"}", token->text);
+        expect_token(body, token->text, lives[i].seconds);
+        onramp_secret_free(token);
+    }
 }
 
 static void an_answer_without_a_token_is_worth_another_try(void **state)
