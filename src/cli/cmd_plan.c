@@ -84,10 +84,11 @@ static enum onramp_status take_seen(struct onramp_plan_settings *plan, const cha
     const struct onramp_ledger_end *end = &past.end;
     if (end->has_limit) {
         const onramp_span per = 1000 * ONRAMP_SECOND;
-        uint64_t tokens = (uint64_t)(end->limit_per_second * 1000 + 0.5);
+        const double most = 10000000; /* 10,000 a second: twice what any plan has */
+        double tokens = end->limit_per_second * 1000 + 0.5;
         of->name = "seen";
         of->limit.burst = end->limit_burst;
-        of->limit.rate = (struct onramp_rate){tokens > 0 ? tokens : 1, per};
+        of->limit.rate = (struct onramp_rate){(uint64_t)(tokens < 1 ? 1 : tokens < most ? tokens : most), per};
         plan->api = of->limit;
     } else {
         st = onramp_fail(err, ONRAMP_EUSAGE,

@@ -79,6 +79,12 @@ onramp 2 plan users.json --ledger "$ledger" --all-tiers
 head -n 1 "$ledger" >begun.ndjson
 onramp 2 plan users.json --ledger begun.ndjson
 says err 'tells of no limit'
+cat >hand.ndjson <<'J'
+{"type":"run","version":1,"run":"r","at":"2026-01-01T00:00:00.000Z","onramp":"1.0.0","input":{"path":"users.json","sha256":"0","records":6},"domain":"x.example","connection":"c","settings":{}}
+{"type":"end","run":"r","at":"2026-01-01T00:00:01.000Z","reason":"finished","limit_burst":50,"limit_per_second":1e300}
+J
+onramp 1 plan users.json --ledger hand.ndjson # by hand, and no number of requests
+says out '50 creates at once, then 1e+04/s'
 onramp 2 plan users.json --ledger nobody.ndjson
 says err 'cannot open ledger'
 
