@@ -1,7 +1,7 @@
 /*
  * passphrase.c - a passphrase from the terminal, without showing it, or from a file.
  *
- * The terminal gives single keys meanwhile, Ctrl-C among them, and SIGTERM waits: however it ends, echo is on again.
+ * The terminal gives single keys meanwhile, Ctrl-C among them, and signals wait: however it ends, echo is on again.
  */
 #include "passphrase.h"
 
@@ -105,8 +105,9 @@ static bool ask(int fd, const char *prompt, struct onramp_secret *into)
     quiet.c_cc[VMIN] = 1;
     quiet.c_cc[VTIME] = 0;
     (void)sigemptyset(&later);
-    (void)sigaddset(&later, SIGTERM);
-    (void)sigaddset(&later, SIGHUP);
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        (void)sigaddset(&later, signals[i]);
     (void)sigprocmask(SIG_BLOCK, &later, &mask);
     bool good = tcsetattr(fd, TCSAFLUSH, &quiet) == 0;
     if (good) {

@@ -185,15 +185,18 @@ static void ctrl_c_leaves_the_terminal_as_it_was(void **state)
     assert_int_equal(access(key_path, F_OK), -1);
 }
 
-static void a_sigterm_leaves_the_terminal_as_it_was(void **state)
+static void a_signal_leaves_the_terminal_as_it_was(void **state)
 {
     (void)state;
-    struct seat seat = sit_down();
-    await(&seat, "Passphrase: ");
-    assert_int_equal(kill(seat.child, SIGTERM), 0);
-    type(&seat, "correct horse\r"); /* until then it waits */
-    leave(&seat, 130, "horse");
-    assert_int_equal(access(key_path, F_OK), -1);
+    static const int signals[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct seat seat = sit_down();
+        await(&seat, "Passphrase: ");
+        assert_int_equal(kill(seat.child, signals[i]), 0);
+        type(&seat, "correct horse\r"); /* until then it waits */
+        leave(&seat, 130, "horse");
+        assert_int_equal(access(key_path, F_OK), -1);
+    }
 }
 
 #define TEST(f) cmocka_unit_test_teardown(f, remove_files)
@@ -205,7 +208,7 @@ int main(void)
         TEST(two_that_differ_make_no_key),
         TEST(an_empty_one_makes_no_key),
         TEST(ctrl_c_leaves_the_terminal_as_it_was),
-        TEST(a_sigterm_leaves_the_terminal_as_it_was),
+        TEST(a_signal_leaves_the_terminal_as_it_was),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
