@@ -147,6 +147,10 @@ void reach_tell_ledger(const struct onramp_ledger *ledger, struct console *conso
     if (onramp_ledger_repaired(ledger) > 0)
         console_log(console, ONRAMP_LOG_WARN,
                     "an earlier run left half a line at the end of the ledger; it was cut off");
+    if (onramp_ledger_exposed(ledger))
+        console_log(console, ONRAMP_LOG_WARN,
+                    "others can read the ledger, which holds names, and its mode cannot be changed: it is another "
+                    "user's, or its file system has no modes");
 }
 
 int reach_exit(enum onramp_status status, bool sent)

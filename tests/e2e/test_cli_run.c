@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -423,6 +424,36 @@ static void the_demo_needs_nothing_leaves_nothing_and_counts(void **state)
     assert_non_null(strstr(out, "The tenant holds 30 users, and its list agrees with the ledger user by user."));
 }
 
+/* Another user, who may write the ledger but does not own it. */
+static void become_another(const void *context)
+{
+    (void)context;
+    if (setuid(65534) != 0)
+        _exit(126);
+}
+
+static void a_ledger_that_others_can_read_is_told_of(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* only root can become another user */
+    static const char *const arguments[] = {"upload", "users.json", "--ledger", "other.ndjson", NULL};
+    start_tenant(50, 500, 0);
+    write_users(1);
+    int ledger = open("other.ndjson", O_WRONLY | O_CREAT, 0666);
+    assert_true(ledger >= 0);
+    assert_int_equal(fchmod(ledger, 0666), 0);
+    assert_int_equal(close(ledger), 0);
+    assert_int_equal(chmod("users.json", 0644), 0);
+    assert_int_equal(chmod(".", 0755), 0);
+    int code = process_finish(process_start(&(struct process){.arguments = arguments, .prepare = become_another}));
+    assert_int_equal(chmod(".", 0700), 0);
+    if (code == 127)
+        skip(); /* to whom the program itself is out of reach */
+    assert_int_equal(code, 0);
+    assert_non_null(strstr(process_read("stderr"), "others can read the ledger"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, stop_tenant)
@@ -441,6 +472,7 @@ int main(void)
         TEST(mails_are_asked_about_before_anybody_gets_one),
         TEST(yes_said_beforehand_needs_no_terminal),
         TEST(the_demo_needs_nothing_leaves_nothing_and_counts),
+        TEST(a_ledger_that_others_can_read_is_told_of),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }
