@@ -13,6 +13,7 @@
 #define MISSED_MAX  8                   /* answers after which a bucket that is no longer shown is gone */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
 #define BLIND       (4 * TOKEN)         /* a second, to begin with where nothing is shown */
+#define SOONER      5                   /* requests to come, for each token of the standing reserve */
 #define PAUSE_LEAST ONRAMP_SECOND
 #define PAUSE_MOST  (10 * ONRAMP_MINUTE)
 
@@ -86,7 +87,17 @@ static onramp_time later(struct onramp_decision *d, onramp_time at, onramp_time 
     return other;
 }
 
-static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, uint64_t left, onramp_time now)
+/* A group behind this one has yet to show its bucket, and needs a token of this one's to do so. */
+static bool is_awaited(const struct onramp_pacer *p, enum onramp_group group)
+{
+    bool awaited = false;
+    for (int g = 0; g < ONRAMP_GROUPS; g++)
+        awaited = awaited || (!p->heard[g] && p->precede[g][group]);
+    return awaited;
+}
+
+static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, enum onramp_group group, uint64_t left,
+                               onramp_time now)
 {
     struct onramp_decision *d = p->last;
     if (b->flying == 0 && now >= b->probe_at)
@@ -101,7 +112,10 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     onramp_time at = later(d, now, onramp_belief_proven(b, proven, &p->rtt, now), ONRAMP_WHY_PROOF, b);
     /* A standing reserve of half the bucket, so that a late answer never starves the pipe. */
     int64_t stand = max(onramp_belief_stand(b, now), spare);
-    stand = max(spare, min(stand, (int64_t)min((int64_t)left - 1, b->size) * TOKEN));
+    /* It falls over the last requests, so that nothing is left over; soon enough for what is refilled until then. Where
+     * others draw, it is their protection as well, and where a group waits to show its bucket, its chance. */
+    int64_t each = now < b->shared_until || is_awaited(p, group) ? 1 : SOONER;
+    stand = max(spare, min(stand, min((int64_t)left - 1, each * (int64_t)b->size) * TOKEN / each));
     at = later(d, at, onramp_belief_likely(b, stand, now), ONRAMP_WHY_STAND, b);
     return b->flying > 0 ? at : min(at, b->probe_at);
 }
@@ -152,7 +166,7 @@ onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group g
         struct onramp_decision before = *d;
         if (!onramp_pacer_draws(p, group, b))
             continue;
-        onramp_time at = bucket_when(p, b, left_in(p, b, group, left, ahead), now);
+        onramp_time at = bucket_when(p, b, group, left_in(p, b, group, left, ahead), now);
         if (at > before.at)
             d->at = at;
         else
