@@ -11,6 +11,7 @@
 #define FLIGHT_MAX  ONRAMP_FLIGHT_MAX
 #define BUCKETS_MAX ONRAMP_BUCKETS_MAX
 #define MISSED_MAX  8                   /* answers after which a bucket that is no longer shown is gone */
+#define UPGRADE     4                   /* a limit is hardly changed to more than so many times as much */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
 #define BLIND       (4 * TOKEN)         /* a second, to begin with where nothing is shown */
 #define SOONER      5                   /* requests to come, for each token of the standing reserve */
@@ -131,6 +132,12 @@ static uint64_t left_in(const struct onramp_pacer *p, const struct onramp_belief
     return left > 0 ? left : 1;
 }
 
+/* It is not shown any more: an even pace stands for what the answers once proved. */
+static bool is_paced(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group)
+{
+    return p->blind[group].on && p->blind[group].hidden == b->size;
+}
+
 onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group group, uint64_t left,
                                      const uint64_t ahead[ONRAMP_GROUPS], onramp_time now)
 {
@@ -164,7 +171,7 @@ onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group g
     for (int i = 0; i < BUCKETS_MAX; i++) {
         struct onramp_belief *b = &p->bucket[i];
         struct onramp_decision before = *d;
-        if (!onramp_pacer_draws(p, group, b))
+        if (!onramp_pacer_draws(p, group, b) || is_paced(p, b, group))
             continue;
         onramp_time at = bucket_when(p, b, group, left_in(p, b, group, left, ahead), now);
         if (at > before.at)
@@ -269,7 +276,8 @@ static void shown(struct onramp_pacer *p, struct onramp_belief *b, uint32_t tick
 }
 
 /* Another one, which the answer does not speak of. */
-static void not_shown(struct onramp_pacer *p, struct onramp_belief *b, uint32_t ticket, onramp_time now)
+static void not_shown(struct onramp_pacer *p, struct onramp_belief *b, const struct onramp_belief *shown,
+                      uint32_t ticket, onramp_time now)
 {
     enum onramp_group group = p->flight[ticket].group;
     if (onramp_pacer_is_in_front(p, b, group)) {
@@ -280,8 +288,16 @@ static void not_shown(struct onramp_pacer *p, struct onramp_belief *b, uint32_t 
     } else {
         onramp_belief_silent(b, ticket, true, &p->rtt, now);
     }
-    if (b->groups[group] && ++b->missed >= MISSED_MAX && !p->stacked) {
-        p->dropped = b->size; /* not shown any more: the limit was changed */
+    if (!b->groups[group] || ++b->missed != MISSED_MAX)
+        return;
+    /* The limit was changed. But a smaller one may be there still, and is kept to: if one has come back before, or if
+     * the one that is shown is so much larger that it hardly replaced this one. */
+    if (shown->size > (p->stacked ? 1 : UPGRADE) * b->size)
+        for (int g = 0; g < ONRAMP_GROUPS; g++)
+            if (b->groups[g] && !p->blind[g].on)
+                onramp_blind_begin(&p->blind[g], onramp_belief_rate(b, now), b->size, now);
+    if (!p->stacked) {
+        p->dropped = b->size;
         p->dropped_at = now;
         onramp_pacer_leave(p, b);
     }
@@ -306,17 +322,38 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
     shown(p, b, ticket, s, now);
     for (int i = 0; i < BUCKETS_MAX; i++)
         if (&p->bucket[i] != b && p->bucket[i].size > 0)
-            not_shown(p, &p->bucket[i], ticket, now);
+            not_shown(p, &p->bucket[i], b, ticket, now);
     if (group == ONRAMP_GROUP_CREATE && (!p->has_least || s->remaining < p->least)) {
         p->has_least = true;
         p->least = s->remaining;
     }
 }
 
-static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
+/* Refused by a bucket that is not shown while it has tokens, or nothing is ever shown. */
+static void unshown(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
 {
     const struct onramp_flight *f = &p->flight[ticket];
     struct onramp_blind *blind = &p->blind[f->group];
+    p->heard[f->group] = true;
+    if (!blind->on) {
+        int64_t size = onramp_pacer_shows_limit(s) ? s->limit : 0;
+        /* The reset is rounded up, and the server's clock known to a second: somewhat less than the quickest refill. */
+        onramp_span fills = max(reset_at(p, s, now, 7 * ONRAMP_SECOND) - now - ONRAMP_SECOND, ONRAMP_SECOND);
+        int64_t guess = size * TOKEN / (fills / ONRAMP_MILLISECOND) * 700;
+        onramp_blind_begin(blind, size > 0 ? guess : BLIND, (uint32_t)size, now);
+    }
+    int64_t flying = 0;
+    for (uint32_t i = 0; i < FLIGHT_MAX; i++) {
+        const struct onramp_flight *o = &p->flight[i];
+        bool between = o->sent_at > blind->empty_at && o->sent_at < f->sent_at;
+        flying += o->used && o->group == f->group && between;
+    }
+    onramp_blind_refused(blind, f->sent_at, flying, now);
+}
+
+static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
+{
+    const struct onramp_flight *f = &p->flight[ticket];
     bool shows = false;
     for (int i = 0; i < BUCKETS_MAX; i++) {
         shows |= p->bucket[i].size > 0 && p->bucket[i].groups[f->group];
@@ -338,21 +375,10 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
         b->refused_at = now;
         b->refused = true;
         b->probe_at = max(b->probe_at, reset_at(p, s, now, b->patience));
-        return;
+        if (!is_paced(p, b, f->group))
+            return;
     }
-    /* A bucket that is never shown when it has tokens, or nothing is ever shown. */
-    p->heard[f->group] = true;
-    if (!blind->on) {
-        uint32_t size = onramp_pacer_shows_limit(s) ? s->limit : 0;
-        onramp_span fills = max(reset_at(p, s, now, 6 * ONRAMP_SECOND) - now, ONRAMP_SECOND);
-        int64_t guess = size * TOKEN / (fills / ONRAMP_MILLISECOND) * 700;
-        onramp_blind_begin(blind, size ? guess : BLIND, size, now);
-    }
-    int64_t flying = 0;
-    for (uint32_t i = 0; i < FLIGHT_MAX; i++)
-        flying += p->flight[i].used && p->flight[i].group == f->group && p->flight[i].sent_at > blind->empty_at &&
-                  p->flight[i].sent_at < f->sent_at;
-    onramp_blind_refused(blind, f->sent_at, flying, now);
+    unshown(p, ticket, s, now);
 }
 
 void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)

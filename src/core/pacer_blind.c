@@ -19,8 +19,8 @@ static int64_t within(int64_t low, int64_t x, int64_t high)
 
 void onramp_blind_begin(struct onramp_blind *blind, int64_t rate, uint32_t hidden, onramp_time now)
 {
-    *blind = (struct onramp_blind){
-        .on = true, .rate = within(SLOWEST, rate, FASTEST), .rise = hidden > 0 ? FOUND : UNKNOWN, .hidden = hidden};
+    *blind =
+        (struct onramp_blind){.on = true, .rate = within(SLOWEST, rate, FASTEST), .rise = UNKNOWN, .hidden = hidden};
     blind->next_at = blind->grown_at = now;
     blind->empty_at = blind->heard_at = now - ONRAMP_MINUTE;
 }
@@ -45,6 +45,8 @@ void onramp_blind_taken(struct onramp_blind *blind, onramp_time sent_at, onramp_
     onramp_span since = within(0, now - blind->grown_at, ONRAMP_SECOND) / ONRAMP_MILLISECOND;
     blind->rate = within(SLOWEST, blind->rate + blind->rate / 1000 * blind->rise * since / 1000, FASTEST);
     blind->grown_at = now;
+    if (blind->hidden > 0 && blind->rate / 4 > blind->hidden * TOKEN)
+        blind->on = false; /* it would be full within a quarter of a second: none is there */
 }
 
 void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64_t flying, onramp_time now)
@@ -60,13 +62,13 @@ void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64
         return;
     if (blind->refusals > 0 && taken > 1) {
         int64_t refill = (taken * TOKEN - TOKEN / 2) * 1000 / between;
-        /* A bucket that was full for a while ran over, and the measure is too low: towards the pace, by a third. */
-        blind->rate = within(
-            SLOWEST, refill < blind->rate ? refill + (blind->rate - refill) / (2 + blind->refusals) : blind->rate,
-            FASTEST);
-        blind->rise = MEASURE / taken;
-    } else if (blind->refusals > 0 || blind->hidden == 0) { /* one that shows a hidden bucket came with a guess */
-        blind->rate = within(SLOWEST, blind->rate / 3, FASTEST);
+        /* One of unknown size may have been full for a while, ran over, and the measure is too low. */
+        int64_t missing = blind->hidden > 0 ? 0 : (blind->rate - refill) / (2 + blind->refusals);
+        blind->rate = within(SLOWEST, refill < blind->rate ? refill + missing : blind->rate, FASTEST);
+        blind->rise = (MEASURE + taken - 1) / taken;
+    } else {
+        bool guessed = blind->hidden > 0 && blind->answered == 0 && blind->refusals == 0;
+        blind->rate = within(SLOWEST, guessed ? blind->rate : blind->rate / 3, FASTEST);
         blind->rise = FOUND;
     }
     blind->refusals++;

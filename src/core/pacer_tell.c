@@ -48,6 +48,9 @@ const char *onramp_pacer_reason(const struct onramp_pacer *p)
         (void)snprintf(wait, sizeof wait, "waits %.2f s", (double)(d->at - d->asked_at) / ONRAMP_SECOND);
     if (d->bucket != NULL)
         tell_bucket(d, wait);
+    else if (d->why == ONRAMP_WHY_BLIND && d->blind->hidden > 0)
+        (void)snprintf(d->text, sizeof d->text, "%s: a bucket of %" PRIu32 " is not shown, so at an even pace", wait,
+                       d->blind->hidden);
     else
         (void)snprintf(d->text, sizeof d->text, "%s: %s", wait, words[d->why]);
     return d->text;

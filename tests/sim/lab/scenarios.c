@@ -104,8 +104,10 @@ static void bound(struct lab_scenario *s, const char *trouble)
         s->over_bound = 10;
     }
     if (s->global.size > 0) {
-        s->refused_bound = s->users / 5;
-        s->over_bound = 60;
+        /* Half of the shown bucket, or all that may be on the wire, leaves before the first refusal is heard. */
+        bool all_at_once = s->shown == LAB_SHOWN_OWN && s->own.size > s->global.size;
+        s->refused_bound = all_at_once ? 90 : 15;
+        s->over_bound = 6;
     }
     if (s->rude) {
         s->refused_bound = UINT32_MAX;

@@ -435,6 +435,50 @@ static void measures_between_refusals_what_is_not_shown(void **state)
     onramp_pacer_free(p);
 }
 
+/* Asks ten times, and is shown `limit`; so many may leave at once afterwards. */
+static uint32_t leave_once_shown(struct onramp_pacer *p, uint32_t limit, onramp_time now)
+{
+    uint32_t tickets[64];
+    for (uint32_t i = 0; i < 10; i++) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = ask(p, ONRAMP_GROUP_CREATE, limit, limit - 1 - i, at > now ? at : now);
+    }
+    return burst(p, now, 1000, tickets);
+}
+
+static void keeps_to_a_bucket_that_a_much_larger_one_hides(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 20, 19, 0);
+    assert_in_range(leave_once_shown(p, 1000, now), 0, 2);
+    assert_non_null(strstr(onramp_pacer_reason(p), "a bucket of 20 is not shown, so at an even pace"));
+    onramp_pacer_free(p);
+
+    p = made(plain);
+    now = ask(p, ONRAMP_GROUP_CREATE, 20, 19, 0);
+    assert_true(leave_once_shown(p, 40, now) > 8); /* a limit that was raised */
+    onramp_pacer_free(p);
+}
+
+static void paces_a_hidden_bucket_by_what_its_refusal_shows(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 49, 0), begun;
+    struct onramp_signal refusal = {.kind = ONRAMP_SIGNAL_REFUSED, .has_limit = true, .limit = 20, .has_reset = true};
+    refusal.reset = 7; /* seconds: twenty in six, at the most */
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &refusal, now);
+    begun = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+    now = begun;
+    for (uint32_t i = 0; i < 10; i++) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = ask(p, ONRAMP_GROUP_CREATE, 50, 48 - i, at > now ? at : now);
+    }
+    assert_in_range(now - begun, 3 * ONRAMP_SECOND, 4 * ONRAMP_SECOND);
+    onramp_pacer_free(p);
+}
+
 static void asks_again_when_the_announced_reset_has_passed(void **state)
 {
     (void)state;
@@ -835,6 +879,8 @@ int main(void)
         cmocka_unit_test(goes_at_an_even_pace_without_headers),
         cmocka_unit_test(keeps_few_on_the_wire_while_nothing_is_shown),
         cmocka_unit_test(measures_between_refusals_what_is_not_shown),
+        cmocka_unit_test(keeps_to_a_bucket_that_a_much_larger_one_hides),
+        cmocka_unit_test(paces_a_hidden_bucket_by_what_its_refusal_shows),
         cmocka_unit_test(asks_again_when_the_announced_reset_has_passed),
         cmocka_unit_test(takes_the_limit_that_answers_show_over_the_hint),
         cmocka_unit_test(shows_the_least_that_was_left),
