@@ -70,12 +70,11 @@ void onramp_pacer_free(struct onramp_pacer *pacer)
 
 /* ---- asking ---- */
 
-/* What is left to others, in microtokens. Only whole tokens are of use to them. */
-static int64_t reserve(const struct onramp_pacer *p, const struct onramp_belief *b, onramp_time now)
+/* What is left to others as given, in microtokens. Only whole tokens are of use to them. */
+static int64_t reserve(const struct onramp_pacer *p, const struct onramp_belief *b)
 {
     int64_t percent = (int64_t)b->size * p->settings.reserve_percent / 100;
-    int64_t given = max(p->settings.reserve_tokens, percent) * TOKEN;
-    return min(max(given, onramp_belief_margin(b, &p->rtt, now)), (b->size - 1) * TOKEN);
+    return min(max(p->settings.reserve_tokens, percent), b->size - 1) * TOKEN;
 }
 
 static onramp_time later(struct onramp_decision *d, onramp_time at, onramp_time other, enum onramp_why why,
@@ -106,10 +105,11 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     /* What was thought to be known was wrong: one alone again, as at the start. */
     if (b->refused && b->flying > 0)
         return later(d, now, ONRAMP_NEVER, ONRAMP_WHY_FIRST, NULL);
-    int64_t spare = reserve(p, b, now);
+    int64_t given = reserve(p, b);
     /* Who takes from a full bucket only never learns how fast it fills: there the last token of the reserve is kept by
-     * estimate. */
-    int64_t proven = max(0, min(spare, (b->size - 2) * TOKEN));
+     * estimate. So is the margin for others, who refute whatever is proven. */
+    int64_t proven = max(0, min(given, (b->size - 2) * TOKEN));
+    int64_t spare = max(given, onramp_belief_margin(b, &p->rtt, now));
     onramp_time at = later(d, now, onramp_belief_proven(b, proven, &p->rtt, now), ONRAMP_WHY_PROOF, b);
     /* A standing reserve of half the bucket, so that a late answer never starves the pipe. */
     int64_t stand = max(onramp_belief_stand(b, now), spare);
@@ -118,7 +118,7 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     int64_t each = now < b->shared_until || is_awaited(p, group) ? 1 : SOONER;
     stand = max(spare, min(stand, min((int64_t)left - 1, each * (int64_t)b->size) * TOKEN / each));
     at = later(d, at, onramp_belief_likely(b, stand, now), ONRAMP_WHY_STAND, b);
-    return b->flying > 0 ? at : min(at, b->probe_at);
+    return b->flying > 0 ? at : min(at, min(b->probe_at, onramp_belief_due(b, stand, now)));
 }
 
 /* Requests still to be sent that draw from this bucket, up to the one that is asked about. */

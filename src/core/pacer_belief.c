@@ -20,6 +20,7 @@
 #define IDLE     7 /* seconds; all of Auth0's documented plans fill their bucket in less, if it drips */
 #define FULL_FOR (25 * ONRAMP_MILLISECOND) /* the take before may have come as much later than thought */
 #define SETTLED  (6 * ONRAMP_SECOND)
+#define SPARED   7 /* tokens: steady rivals at half the refill need more at once in one of ten thousand times */
 #define SHARED   (20 * ONRAMP_SECOND)
 #define FADE     (15 * ONRAMP_SECOND)
 
@@ -278,17 +279,27 @@ static void measure(struct onramp_belief *b)
     }
 }
 
+/* While others draw, windows of a minute are left whenever a drip is refuted, and would be for a minute. */
+static bool hardly_window(const struct onramp_belief *b, onramp_time now)
+{
+    bool minutes = true;
+    for (uint32_t i = 0; i < b->guesses; i++)
+        minutes = minutes && b->guess[i].window == ONRAMP_MINUTE;
+    return minutes && now < b->shared_until && b->size >= TINY;
+}
+
 void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p, onramp_time now)
 {
     b->draw -=
         b->draw * (min(max(p->until - b->proof.until, 0), FADE) / ONRAMP_MILLISECOND) / (FADE / ONRAMP_MILLISECOND);
     int64_t surplus = cut(b, p);
     b->proof = *p;
-    if (b->guesses == 0) { /* others draw, or the limit was changed */
+    bool unexplained = b->guesses == 0; /* others draw, or the limit was changed */
+    if (unexplained || hardly_window(b, now)) {
         if (surplus < 0)
             b->draw += min(-surplus, b->size * TOKEN) / (FADE / ONRAMP_SECOND);
         b->shared_until = now + SHARED;
-        b->others.unexplained++;
+        b->others.unexplained += unexplained;
         begin(b, NULL);
     }
     refine(b, 0);
@@ -342,7 +353,8 @@ int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_
     if (now >= b->shared_until && b->draw < TOKEN / 100)
         return 0;
     int64_t trip = drip(b->draw, max(rtt->mean, 50 * ONRAMP_MILLISECOND), ONRAMP_HIGH);
-    int64_t kept = TOKEN + (now < b->shared_until ? b->size * TOKEN / 16 : 0);
+    int part = b->others.unexplained > 1 ? 6 : 16; /* a limit that was changed looks like others, but only once */
+    int64_t kept = TOKEN + (now < b->shared_until ? b->size * TOKEN / part : 0);
     return min(kept + 3 * trip, max(0, ((int64_t)b->size - 2) * TOKEN * 4 / 10));
 }
 
@@ -359,7 +371,7 @@ int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now)
     int64_t half = (b->size - 1) * TOKEN / 2, slow, fast;
     bool dripping = onramp_belief_rates(b, 0, &slow, &fast);
     if (now < b->shared_until)
-        return b->size < TINY ? 2 * half : half;
+        return b->size < TINY ? 2 * half : max(half, min(b->size - 3, SPARED) * TOKEN);
     if (b->unmoved >= STILL && now - b->reset_at > STOOD && b->size >= TINY &&
         onramp_belief_rates(b, ONRAMP_MINUTE, &slow, &fast))
         return 0; /* likely a helping a minute: what is left at its edge costs a part of one */
@@ -413,7 +425,8 @@ static int64_t likely_content(const struct onramp_belief *b, int64_t rate, onram
         g.low = o->low;
         g.high = o->high;
     }
-    g.low = g.high = (g.low + g.high) / 2;
+    /* Where others draw, what is not proven is rather theirs. */
+    g.low = g.high = now < b->shared_until ? min(g.low + TOKEN / 2, g.high) : (g.low + g.high) / 2;
     return min(grown(b, &g, ONRAMP_HIGH, &h) - onramp_belief_takes(b), b->size * TOKEN);
 }
 
@@ -429,17 +442,28 @@ static onramp_time ask_at(const struct onramp_belief *b, int64_t rate, onramp_ti
     return b->sent_at + min(max(2 * ONRAMP_SECOND, 1500 * ONRAMP_SECOND / max(1, rate / 1000)), ENOUGH);
 }
 
-onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now)
+static onramp_time reaches(const struct onramp_belief *b, int64_t stand, onramp_time now)
 {
     int64_t rate = onramp_belief_rate(b, now), content = likely_content(b, rate, now);
+    if (content - TOKEN >= stand)
+        return now;
+    return now + (stand + TOKEN - content) * 1000 / max(1, rate / 1000) * 1000 + 100 * ONRAMP_MICROSECOND;
+}
+
+onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now)
+{
     /* Windows that could not be refuted by now are likely, and what is left at an edge is wasted. From an empty bucket
      * on, a drip and a window differ at the next edge, while both would have filled one from which was taken rarely. */
     int64_t slow, fast;
     bool drain = b->size < TINY && now - b->begun_at > SETTLED && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
-    if (content - TOKEN >= stand || drain)
-        return now;
-    return min(ask_at(b, rate, now),
-               now + (stand + TOKEN - content) * 1000 / max(1, rate / 1000) * 1000 + 100 * ONRAMP_MICROSECOND);
+    onramp_time at = reaches(b, stand, now);
+    return at <= now || drain ? now : min(ask_at(b, onramp_belief_rate(b, now), now), at);
+}
+
+onramp_time onramp_belief_due(const struct onramp_belief *b, int64_t stand, onramp_time now)
+{
+    return now < b->shared_until && b->size >= TINY && b->others.unexplained > 1 ? reaches(b, stand, now)
+                                                                                 : ONRAMP_NEVER;
 }
 
 void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_t *low, int64_t *high)

@@ -107,6 +107,9 @@ void onramp_belief_empty(struct onramp_belief *b, onramp_time sent_at, onramp_ti
 onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const struct onramp_rtt *rtt, onramp_time now);
 /* When is the content likely to be one token above `stand` microtokens? */
 onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now);
+/* The same while others draw, when a quiet bucket may be asked: what is proven does not grow then, and the announced
+ * reset may be seconds away. ONRAMP_NEVER: nobody is seen to draw, or the bucket is too small to tell. */
+onramp_time onramp_belief_due(const struct onramp_belief *b, int64_t stand, onramp_time now);
 
 /* Microtokens that others may take before an answer shows it. */
 int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);

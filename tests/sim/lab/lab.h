@@ -58,7 +58,8 @@ struct lab_scenario {
     enum lab_reset reset;
     uint32_t onramps;               /* clients at once, 1 or 2 */
     bool rude;                      /* the second client is ten workers that never wait for anybody */
-    uint32_t refused_bound;         /* the check: at most so many refusals in any run … */
+    uint32_t refused_bound;         /* the check: at most so many refusals in any run, … */
+    uint32_t lost_bound;            /* … so many of the rivals' calls lost to us … */
     double over_bound;              /* … and a median of so many seconds over the oracle */
     double suspend_at, suspend_for; /* the process stops, its clock does not */
 };

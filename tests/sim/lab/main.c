@@ -43,7 +43,7 @@ struct order {
 struct summary {
     const struct lab_scenario *scenario;
     const struct lab_policy *policy;
-    uint32_t runs, refused, most_refused, clean, harmless, in_flight, unfinished, least_remaining;
+    uint32_t runs, refused, most_refused, most_lost, clean, harmless, in_flight, unfinished, least_remaining;
     double oracle, median, p95, ratio, rivals_refused, found;
     char why[200]; /* the first invariant that did not hold */
 };
@@ -58,6 +58,7 @@ static void add_run(struct summary *s, const struct lab_result *r, uint32_t seed
 {
     s->refused += r->refused;
     s->most_refused = r->refused > s->most_refused ? r->refused : s->most_refused;
+    s->most_lost = r->rivals_refused > s->most_lost ? r->rivals_refused : s->most_lost;
     s->clean += r->refused == 0;
     s->harmless += r->rivals_refused == 0;
     s->in_flight = r->most_in_flight > s->in_flight ? r->most_in_flight : s->in_flight;
@@ -276,13 +277,15 @@ static int check(struct order *order)
         bool told = order->options.hint; /* more than the bounds are */
         bool bounded = told || !has_bound(s.scenario) || within_bound(s.scenario, order);
         bool ok = bounded && s.why[0] == '\0' && (s.unfinished == 0 || s.scenario->rude) &&
-                  s.most_refused <= s.scenario->refused_bound && s.median <= s.scenario->over_bound;
+                  s.most_refused <= s.scenario->refused_bound && s.most_lost <= s.scenario->lost_bound &&
+                  s.median <= s.scenario->over_bound;
         if (ok)
             continue;
         failed++;
-        printf("%s: %u of %u runs unfinished; at most %u refused, not %u; median %.2f s over, not %.2f %s\n",
-               s.scenario->name, s.unfinished, s.runs, s.most_refused, s.scenario->refused_bound, s.median,
-               s.scenario->over_bound, s.why);
+        printf("%s: %u of %u runs unfinished; at most %u refused, not %u, and %u lost to others, not %u; median %.2f s "
+               "over, not %.2f %s\n",
+               s.scenario->name, s.unfinished, s.runs, s.most_refused, s.scenario->refused_bound, s.most_lost,
+               s.scenario->lost_bound, s.median, s.scenario->over_bound, s.why);
     }
     printf("%u scenarios, %u seeds each, %u outside their bounds\n", count, order->seeds, failed);
     return failed > 0;

@@ -99,6 +99,16 @@ static void bound(struct lab_scenario *s, const char *trouble)
         s->refused_bound = s->users;
     else if (adverse)
         s->refused_bound = 12;
+    s->lost_bound = UINT32_MAX;
+    if (!tiny && s->rivals > 0 && s->rival_batch <= 1 && !s->penalty) {
+        s->refused_bound = 20;
+        s->lost_bound = s->own.size < 15 ? 10 : 5;
+        s->over_bound = 4;
+    }
+    if (!tiny && s->onramps > 1) {
+        s->refused_bound = s->users / 3;
+        s->over_bound = 3;
+    }
     if (s->shown == LAB_SHOWN_NONE) {
         s->refused_bound = s->users / 20; /* the aim: 10 in 200 */
         s->over_bound = 10;
@@ -107,6 +117,7 @@ static void bound(struct lab_scenario *s, const char *trouble)
         /* Half of the shown bucket, or all that may be on the wire, leaves before the first refusal is heard. */
         bool all_at_once = s->shown == LAB_SHOWN_OWN && s->own.size > s->global.size;
         s->refused_bound = all_at_once ? 90 : 15;
+        s->lost_bound = UINT32_MAX;
         s->over_bound = 6;
     }
     if (s->rude) {

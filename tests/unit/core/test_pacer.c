@@ -325,6 +325,30 @@ static void keeps_half_while_windows_have_shown_little(void **state)
     onramp_pacer_free(p);
 }
 
+/* Others take six tokens, and again six. What is there is kept for them, though it is proven; and the bucket is asked
+ * when it is likely to hold more, not when it is announced to be full, in seven seconds. */
+static void keeps_a_margin_for_others_by_estimate(void **state)
+{
+    (void)state;
+    static const uint32_t remaining[] = {19, 18, 18, 18, 11, 11, 11, 10, 4, 4, 4, 3};
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = 0;
+    for (size_t i = 0; i < sizeof remaining / sizeof remaining[0]; i++) {
+        struct onramp_signal s = taken(20, remaining[i]);
+        s.has_reset = s.has_date = true;
+        s.date = 1000 + now / ONRAMP_SECOND;
+        s.reset = s.date + 7;
+        uint32_t ticket = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
+        onramp_pacer_answered(p, ticket, &s, now + 100 * MS);
+        now += 400 * MS;
+    }
+    onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1, now);
+    assert_non_null(strstr(onramp_pacer_reason(p), "others draw"));
+    assert_true(at > now);
+    assert_true(at < now + 3 * ONRAMP_SECOND);
+    onramp_pacer_free(p);
+}
+
 static void members_wait_for_the_bucket_in_front_of_their_own(void **state)
 {
     (void)state;
@@ -873,6 +897,7 @@ int main(void)
         cmocka_unit_test(tells_two_buckets_of_one_size_apart_by_what_is_left_in_them),
         cmocka_unit_test(keeps_nothing_back_while_the_reset_stands_still),
         cmocka_unit_test(keeps_half_while_windows_have_shown_little),
+        cmocka_unit_test(keeps_a_margin_for_others_by_estimate),
         cmocka_unit_test(members_wait_for_the_bucket_in_front_of_their_own),
         cmocka_unit_test(keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket),
         cmocka_unit_test(never_exceeds_the_ceiling_given),
