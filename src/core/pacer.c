@@ -14,7 +14,7 @@
 #define UPGRADE     4                   /* a limit is hardly changed to more than so many times as much */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
 #define BLIND       (4 * TOKEN)         /* a second, to begin with where nothing is shown */
-#define SOONER      5                   /* requests to come, for each token of the standing reserve */
+#define SOONER      2                   /* requests to come, for each token of the standing reserve */
 #define PAUSE_LEAST ONRAMP_SECOND
 #define PAUSE_MOST  (10 * ONRAMP_MINUTE)
 

@@ -141,6 +141,8 @@ int64_t onramp_window_cut(const struct onramp_belief *b, struct onramp_guess *g,
     if (edge == INT64_MAX)
         return max(1, p->low - onramp_window_grown(b, g, ONRAMP_HIGH, p->by + SLACK));
     edge = max(edge, passed(g, p->since - SLACK, ONRAMP_LOW));
+    if (g->edge[ONRAMP_LOW] <= edge && g->low > p->whole)
+        return p->whole - g->low; /* it was less than before, and only others can have taken that */
     g->low = onramp_window_grown(b, g, ONRAMP_LOW, to);
     g->edge[ONRAMP_LOW] = max(g->edge[ONRAMP_LOW], passed(g, to, ONRAMP_LOW));
     int64_t most = helped(b, g, p->whole, edge, max(edge, passed(g, to, ONRAMP_HIGH)), ONRAMP_HIGH);
