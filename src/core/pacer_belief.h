@@ -17,7 +17,7 @@
 #include "onramp/pacer.h"
 
 #define ONRAMP_TOKEN       INT64_C(1000000) /* supplies are kept in millionths of a token */
-#define ONRAMP_TAKES_MAX   512
+#define ONRAMP_TAKES_MAX   2048
 #define ONRAMP_GUESSES_MAX 512
 #define ONRAMP_PLACES      64 /* in which the edge of a window may lie */
 

@@ -42,6 +42,16 @@ static void drop(struct onramp_belief *b, uint32_t i)
     memmove(&b->take[i], &b->take[i + 1], (--b->takes - i) * sizeof *b->take);
 }
 
+/* When the latest of those left whose answers told what was left. */
+static onramp_time latest_sent(const struct onramp_belief *b)
+{
+    onramp_time at = INT64_MIN;
+    for (uint32_t i = 0; i < b->takes; i++)
+        if (b->take[i].state == ONRAMP_TAKE_SPOKE)
+            at = max(at, b->take[i].sent_at);
+    return at;
+}
+
 /* Takes that are answered, certainly followed by another, and before what is still to be judged only count. */
 static void forget(struct onramp_belief *b, onramp_time newest, onramp_time until)
 {
@@ -60,7 +70,9 @@ void onramp_belief_sent(struct onramp_belief *b, uint32_t ticket, onramp_time no
 {
     if (b->takes == ONRAMP_TAKES_MAX) {
         onramp_belief_roll(b, now);
-        forget(b, now, now);
+        forget(b, latest_sent(b), now);
+        if (b->takes == ONRAMP_TAKES_MAX)
+            forget(b, now, now);
         assert(b->takes < ONRAMP_TAKES_MAX); /* only those on the wire are left, and they are fewer */
     }
     uint32_t i = b->takes++;
