@@ -3,6 +3,8 @@
  */
 #include "core/pacer_pool.h"
 
+#include "core/pacer_numbers.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,16 +19,6 @@
 #define SOONER      2                   /* requests to come, for each token of the standing reserve */
 #define PAUSE_LEAST ONRAMP_SECOND
 #define PAUSE_MOST  (10 * ONRAMP_MINUTE)
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- making one ---- */
 

@@ -3,6 +3,8 @@
  */
 #include "core/pacer_belief.h"
 
+#include "core/pacer_numbers.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -44,16 +46,6 @@ struct horizon {
     int64_t allowance; /* taken off what has grown by drip, … */
     onramp_span early; /* … with what grows in this time */
 };
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* microtokens a second over a span, rounded down or up */
 static int64_t drip(int64_t rate, onramp_span span, enum onramp_side side)

@@ -3,6 +3,8 @@
  */
 #include "core/pacer_pool.h"
 
+#include "core/pacer_numbers.h"
+
 #include <string.h>
 
 #define TOKEN       ONRAMP_TOKEN
@@ -10,16 +12,6 @@
 #define BUCKETS_MAX ONRAMP_BUCKETS_MAX
 #define TELLING     4        /* tokens: of smaller buckets no answer tells which of two it speaks of */
 #define LIMIT_MAX   10000000 /* tokens; two thousand times the largest plan */
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 bool onramp_pacer_shows_limit(const struct onramp_signal *s)
 {

@@ -4,6 +4,7 @@
 #include "core/pacer_others.h"
 
 #include "core/pacer_belief.h"
+#include "core/pacer_numbers.h"
 
 #include <assert.h>
 
@@ -12,21 +13,6 @@
 #define DOUBT    (TOKEN / 5)              /* by as much hypotheses may be off, too */
 #define SPAN_MAX (600 * ONRAMP_SECOND)    /* longer silences tell no more; keeps products within 64 bits */
 #define KINDS    3
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
 
 /* How many edges (from, to] has, for certain or at most, if each window's lies in 64th `k` of it. */
 static int64_t edges_at(int k, onramp_span window, onramp_time from, onramp_time to, bool most)

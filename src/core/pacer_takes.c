@@ -3,21 +3,13 @@
  */
 #include "core/pacer_belief.h"
 
+#include "core/pacer_numbers.h"
+
 #include <assert.h>
 #include <string.h>
 
 #define TOKEN ONRAMP_TOKEN
 #define SLACK (3 * ONRAMP_MILLISECOND) /* of clocks and queues, in any arrival */
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 int64_t onramp_belief_takes(const struct onramp_belief *b)
 {

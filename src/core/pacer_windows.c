@@ -6,25 +6,12 @@
  */
 #include "core/pacer_belief.h"
 
+#include "core/pacer_numbers.h"
+
 #define TOKEN   ONRAMP_TOKEN
 #define SLACK   (3 * ONRAMP_MILLISECOND) /* of clocks and queues, in any arrival */
 #define SINGLY  8                        /* edges that are looked at one by one; then all others at once */
 #define AT_ONCE INT64_C(100000)          /* more help no more; keeps products within 64 bits */
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
 
 /* Edge n lies in [begins, ends). */
 static onramp_time begins(const struct onramp_guess *g, int64_t n)
