@@ -48,6 +48,11 @@ make_certificate() {
         2>openssl.log || fail "openssl makes no certificate"
 }
 
+answers_with_our_certificate() { # PORT: who was quicker may listen there too, and the terminator end only then
+    timeout 5 openssl s_client -connect "127.0.0.1:$1" -CAfile "$directory/cert.pem" -verify_return_error \
+        </dev/null >/dev/null 2>&1
+}
+
 # nghttpx in front of the tenant: TLS and HTTP/2, and .env leads to it. Sets $proxy; access.log has a line a request:
 # the client's port, the protocol, the status. nghttpx wants a port by number: another one if somebody was quicker.
 start_proxy() {
@@ -63,7 +68,7 @@ start_proxy() {
         proxy=$!
         for _ in $(seq 100); do
             kill -0 "$proxy" 2>/dev/null || break
-            (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break 2
+            answers_with_our_certificate "$port" && break 2
             sleep 0.1
         done
         wait "$proxy" || true
