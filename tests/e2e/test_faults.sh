@@ -7,7 +7,6 @@ command -v jq >/dev/null || exit 77
 
 http2=yes
 command -v nghttpx >/dev/null && command -v openssl >/dev/null || http2=no
-[ $http2 = no ] || make_certificate # before all trials, which run beside each other
 
 for i in $(seq 0 23); do
     echo "{\"email\":\"User$i@example.com\",\"name\":\"User $i\"}"

@@ -44,12 +44,12 @@ start_tenant() { # FLAG...: sets $tenant, writes .env, which the other commands 
 
 make_certificate() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
-        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$directory/key.pem" -out "$directory/cert.pem" \
+        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout key.pem -out cert.pem \
         2>openssl.log || fail "openssl makes no certificate"
 }
 
 answers_with_our_certificate() { # PORT: who was quicker may listen there too, and the terminator end only then
-    timeout 5 openssl s_client -connect "127.0.0.1:$1" -CAfile "$directory/cert.pem" -verify_return_error \
+    timeout 5 openssl s_client -connect "127.0.0.1:$1" -CAfile cert.pem -verify_return_error \
         </dev/null >/dev/null 2>&1
 }
 
@@ -58,13 +58,13 @@ answers_with_our_certificate() { # PORT: who was quicker may listen there too, a
 start_proxy() {
     local backend port
     backend=$(sed -n 's/^AUTH0_DOMAIN=.*:\([0-9]*\)$/\1/p' .env)
-    [ -e "$directory/cert.pem" ] || make_certificate
+    [ -e cert.pem ] || make_certificate
     for _ in $(seq 20); do
-        port=$((20000 + RANDOM % 20000))
+        port=$((10000 + RANDOM % 22000)) # below those that connections take
         rm -f access.log
         nghttpx --conf=/dev/null --frontend="127.0.0.1,$port" --backend="127.0.0.1,$backend" --workers=1 \
             --accesslog-file="$PWD/access.log" --accesslog-format='$remote_port $alpn $status' \
-            "$directory/key.pem" "$directory/cert.pem" >proxy.log 2>&1 &
+            key.pem cert.pem >proxy.log 2>&1 &
         proxy=$!
         for _ in $(seq 100); do
             kill -0 "$proxy" 2>/dev/null || break
@@ -79,7 +79,7 @@ start_proxy() {
         grep -v -e '^AUTH0_DOMAIN=' -e '^ONRAMP_CACERT=' .env
         echo "AUTH0_DOMAIN=localhost:$port"
         echo "AUTH0_AUDIENCE=https://localhost:$port/api/v2/"
-        echo "ONRAMP_CACERT=$directory/cert.pem"
+        echo "ONRAMP_CACERT=$PWD/cert.pem"
     } >behind.env
     chmod 600 behind.env
     mv behind.env .env
