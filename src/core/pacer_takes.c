@@ -122,13 +122,10 @@ static struct onramp_take *land(struct onramp_belief *b, uint32_t ticket, enum o
  */
 static void conclude(struct onramp_belief *b, onramp_time now)
 {
-    onramp_time newest = INT64_MIN, since = INT64_MAX, until = INT64_MIN, arrived_by = INT64_MIN;
+    onramp_time newest = latest_sent(b), since = INT64_MAX, until = INT64_MIN, arrived_by = INT64_MIN;
     int64_t least = INT64_MAX, most = 0, answered = b->gone, uncounted = 0, flying = 0;
-    for (uint32_t i = 0; i < b->takes; i++) {
+    for (uint32_t i = 0; i < b->takes; i++)
         answered += b->take[i].state != ONRAMP_TAKE_FLYING;
-        if (b->take[i].state == ONRAMP_TAKE_SPOKE)
-            newest = max(newest, b->take[i].sent_at);
-    }
     for (uint32_t i = 0; i < b->takes; i++) {
         const struct onramp_take *t = &b->take[i];
         if (t->state != ONRAMP_TAKE_SPOKE || t->arrived_by < newest)
