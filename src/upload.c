@@ -26,6 +26,15 @@ static void ledger_result(struct onramp_run *r, enum onramp_status status)
         onramp_engine_fail(&r->engine, ONRAMP_STOP_DISK, status);
 }
 
+/* A record of the file has come to its end, for this run at least. */
+static void count(struct onramp_run *r, uint64_t record, const struct onramp_identity *identity,
+                  enum onramp_outcome outcome, const char *message)
+{
+    r->summary->counts[outcome]++;
+    if (r->settings->missed != NULL && outcome != ONRAMP_CREATED && outcome != ONRAMP_EXISTS)
+        r->settings->missed(r->settings->missed_context, record, identity, outcome, message);
+}
+
 /* Write what became of a record that has a job. */
 static void record_outcome(struct onramp_run *r, const struct onramp_job *job, enum onramp_outcome outcome,
                            const char *user_id, bool adopted)
@@ -49,7 +58,7 @@ static void record_outcome(struct onramp_run *r, const struct onramp_job *job, e
     if (job->stray) {
         r->strays[outcome]++;
     } else {
-        r->summary->counts[outcome]++;
+        count(r, job->ordinal, &job->user.identity, outcome, line.message);
         r->summary->adopted += adopted ? 1 : 0;
     }
     ledger_result(r, onramp_ledger_outcome(r->ledger, &line, r->err));
@@ -88,7 +97,7 @@ static bool in_doubt(const struct onramp_job *job)
 static void refuse_here(struct onramp_run *r, const struct onramp_record *record, const struct onramp_user *user,
                         enum onramp_outcome outcome, const char *message)
 {
-    r->summary->counts[outcome]++;
+    count(r, record->ordinal, &user->identity, outcome, message);
     if (r->ledger == NULL)
         return;
     const struct onramp_ledger_entry *entry =
@@ -213,9 +222,9 @@ static void start_stray(struct onramp_run *r)
         onramp_job_forget(job);
 }
 
-static void count_settled(struct onramp_run *r, const struct onramp_ledger_entry *entry)
+static void count_settled(struct onramp_run *r, uint64_t record, const struct onramp_ledger_entry *entry)
 {
-    r->summary->counts[entry->outcome]++;
+    count(r, record, &entry->identity, entry->outcome, entry->message);
     r->summary->adopted += entry->adopted ? 1 : 0;
     r->before++;
 }
@@ -238,7 +247,7 @@ static enum onramp_status admit_record(struct onramp_run *r, const struct onramp
         (void)snprintf(message, sizeof message, "same %s as record %llu", names[kind], (unsigned long long)other);
         refuse_here(r, record, &user, ONRAMP_DUPLICATE, message);
     } else if (st == ONRAMP_OK && onramp_run_stands(r, entry)) {
-        count_settled(r, entry);
+        count_settled(r, record->ordinal, entry);
     } else if (st == ONRAMP_OK && r->settings->dry_run) {
         r->to_feed--;
     } else if (st == ONRAMP_OK) {

@@ -71,6 +71,11 @@ struct onramp_upload_settings {
     bool dry_run;                     /* everything but the sending */
     const struct onramp_after *after; /* NULL: nothing follows. Not of a dry run */
     bool no_preflight; /* the connection is not asked about: the first create tells whether it is right */
+    /* Each record that the summary counts as something else than created or exists, once, as it is counted; of a
+     * dry run too. `message` may be NULL. NULL: the counts are enough. */
+    void (*missed)(void *context, uint64_t record, const struct onramp_identity *identity, enum onramp_outcome outcome,
+                   const char *message);
+    void *missed_context;
 };
 
 /* Where a run stands; passed to the observer once a turn at the most. */

@@ -23,6 +23,7 @@ struct open_job {
     struct onramp_transport pool;
     char *settings_json;
     unsigned told; /* users named in warnings */
+    struct summary_examples examples;
 };
 
 /* What the job says of tenant, credentials and plan goes before the settings: a demo has its own. */
@@ -78,6 +79,7 @@ static void close_all(struct open_job *open_job)
     if (open_job->sealer != NULL)
         drop_empty(open_job->job->sealed);
     free(open_job->settings_json);
+    summary_examples_clear(&open_job->examples);
     if (open_job->pool.ops != NULL)
         open_job->pool.ops->close(open_job->pool.self);
     onramp_sealer_close(open_job->sealer);
@@ -119,6 +121,8 @@ static enum onramp_status upload(struct open_job *open_job, struct onramp_summar
         .dry_run = job->ledger == NULL,
         .after = &after,
         .no_preflight = s->no_preflight,
+        .missed = summary_missed,
+        .missed_context = &open_job->examples,
     };
     struct onramp_observer observer = reach_observer(&open_job->talk);
     return onramp_upload(&settings, &open_job->source, &open_job->pool, open_job->ledger, &observer, summary, err);
@@ -146,7 +150,7 @@ int job_run(const struct job *job, struct console *console)
     } else if (ran && (st == ONRAMP_OK || summary.requests > 0)) {
         struct summary_names names = {.input = job->title,
                                       .ledger = job->fleeting ? NULL : job->ledger,
-                                      .record = open_job.ledger,
+                                      .examples = &open_job.examples,
                                       .dry_run = job->ledger == NULL};
         summary_text(stdout, &summary, &names);
     }

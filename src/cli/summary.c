@@ -11,14 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXAMPLES 5 /* refusals that are quoted */
-
-struct examples {
-    FILE *out;
-    unsigned shown;
-    bool more;
-};
-
 static const char *who(const struct onramp_identity *identity)
 {
     return identity->email != NULL          ? identity->email
@@ -28,24 +20,39 @@ static const char *who(const struct onramp_identity *identity)
                                             : "without a name";
 }
 
-static bool show_example(void *context, const struct onramp_ledger_entry *entry)
+void summary_missed(void *context, uint64_t record, const struct onramp_identity *identity, enum onramp_outcome outcome,
+                    const char *message)
 {
-    struct examples *examples = context;
-    if (!entry->has_outcome || entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS)
-        return true;
-    examples->more = examples->shown == EXAMPLES;
-    if (examples->more)
-        return false;
-    if (examples->shown++ == 0)
-        fputc('\n', examples->out);
-    fprintf(examples->out, "  %s: record %" PRIu64 ", ", onramp_outcome_name(entry->outcome), entry->record);
-    print_clean(examples->out, who(&entry->identity));
-    if (entry->message != NULL) {
-        fputs(": ", examples->out);
-        print_clean(examples->out, entry->message);
+    struct summary_examples *examples = context;
+    const char *name = who(identity), *colon = message != NULL ? ": " : "", *words = message != NULL ? message : "";
+    size_t size = strlen(name) + strlen(words) + 80; /* the rest is an outcome, an ordinal and a few letters */
+    char *line = examples->count < SUMMARY_EXAMPLES ? malloc(size) : NULL;
+    examples->more = examples->more || line == NULL;
+    if (line == NULL)
+        return;
+    (void)snprintf(line, size, "%s: record %" PRIu64 ", %s%s%s", onramp_outcome_name(outcome), record, name, colon,
+                   words);
+    examples->lines[examples->count++] = line;
+}
+
+void summary_examples_clear(struct summary_examples *examples)
+{
+    for (size_t i = 0; i < examples->count; i++)
+        free(examples->lines[i]);
+    *examples = (struct summary_examples){0};
+}
+
+/* In a dry run there is no ledger to look into. */
+static void put_examples(FILE *out, const struct summary_examples *examples, bool dry_run)
+{
+    for (size_t i = 0; i < examples->count; i++) {
+        fputs(i == 0 ? "\n  " : "  ", out);
+        print_clean(out, examples->lines[i]);
+        fputc('\n', out);
     }
-    fputc('\n', examples->out);
-    return true;
+    if (examples->more)
+        fprintf(out, "  … %s\n",
+                dry_run ? "'onramp plan' and 'onramp check' tell of all" : "the others are in the ledger");
 }
 
 /* Were all records fine, and something that followed them not? */
@@ -150,6 +157,8 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
     fputs("\n\n", out);
     put_counts(out, summary);
     if (names->dry_run) {
+        if (names->examples != NULL)
+            put_examples(out, names->examples, true);
         fputs("\nDry run: nothing was sent.\n", out);
         return;
     }
@@ -160,12 +169,8 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
         print_clean(out, names->ledger);
         fputc('\n', out);
     }
-    if (names->record != NULL) {
-        struct examples examples = {.out = out};
-        onramp_ledger_each(names->record, show_example, &examples);
-        if (examples.more)
-            fputs("  … the others are in the ledger\n", out);
-    }
+    if (names->examples != NULL)
+        put_examples(out, names->examples, false);
     /* Nothing carries on from a ledger that goes with the command. */
     if (advice(summary) != NULL && (names->ledger != NULL || summary->exit == EXIT_ALL_WELL))
         fprintf(out, "\n%s\n", advice(summary));

@@ -8,11 +8,25 @@
 
 #include <stdio.h>
 
+#define SUMMARY_EXAMPLES 5
+
+/* The first records of the file that this run found wanting. A ledger tells of earlier runs too, and of records that
+ * were corrected since. Zeroed is empty; clear it when done. */
+struct summary_examples {
+    char *lines[SUMMARY_EXAMPLES];
+    size_t count;
+    bool more;
+};
+/* As struct onramp_upload_settings wants it; the context is the examples. */
+void summary_missed(void *context, uint64_t record, const struct onramp_identity *identity, enum onramp_outcome outcome,
+                    const char *message);
+void summary_examples_clear(struct summary_examples *examples);
+
 /* What people are told beside the figures. */
 struct summary_names {
-    const char *input;                  /* "users.json" */
-    const char *ledger;                 /* its path; NULL for a dry run, or where it does not outlive the command */
-    const struct onramp_ledger *record; /* to quote refusals from, or NULL */
+    const char *input;  /* "users.json" */
+    const char *ledger; /* its path; NULL for a dry run, or where it does not outlive the command */
+    const struct summary_examples *examples; /* or NULL */
     bool dry_run;
 };
 void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names);

@@ -145,3 +145,11 @@ onramp 0 upload again.ndjson --no-progress
 onramp 0 retry again.ndjson.ledger.ndjson again.ndjson
 says err '0 of 4 records'
 [ ! -s out ] || fail 'nothing was left'
+
+# Corrected in the file itself: nothing more is said of what is right now, and a dry run tells why the rest is not.
+sed 's/not an address/gil@x.example/; s/ANN@/hal@/' users.json >edited && mv edited users.json
+onramp 1 upload users.json --dry-run
+says out "  invalid: record 5, worse address: 'email' is not an address"
+onramp 1 upload users.json --no-progress
+says out "  invalid: record 5, worse address: 'email' is not an address"
+if grep -q -e 'not an address'\'' has' -e 'duplicate' out; then fail 'the summary tells of records that were corrected'; fi

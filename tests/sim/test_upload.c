@@ -45,6 +45,21 @@ static void show(void *context, enum onramp_level level, const char *line)
                   line);
 }
 
+/* Whom the latest run told of, as "2:invalid 3:duplicate ", and without a message of whom it did. */
+static char missed[200];
+
+static void note_missed(void *context, uint64_t record, const struct onramp_identity *identity,
+                        enum onramp_outcome outcome, const char *message)
+{
+    (void)context;
+    assert_non_null(identity);
+    char word[40];
+    (void)snprintf(word, sizeof word, "%llu:%s%s ", (unsigned long long)record, onramp_outcome_name(outcome),
+                   message != NULL ? "" : "!");
+    assert_true(strlen(missed) + strlen(word) < sizeof missed);
+    strcat(missed, word);
+}
+
 /* One run of the command. The ledger at ledger_path stays. */
 static struct onramp_summary run_once(struct world *w, struct world_source *records, uint64_t seed)
 {
@@ -58,6 +73,8 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
         observer.debug = true;
     }
     world_upload_settings(w, &settings, seed);
+    settings.missed = records->count < 10 ? note_missed : NULL;
+    missed[0] = '\0';
     if (onramp_ledger_open(&ledger, ledger_path, &w->disk, &err) != ONRAMP_OK) {
         if (!w->dead && w->fail_at == 0)
             fail_msg("%s", err.text);
@@ -418,7 +435,33 @@ static void gives_every_record_one_outcome_and_skips_what_is_settled(void **stat
         assert_int_equal(summary.counts[ONRAMP_INVALID], 2);
         assert_int_equal(summary.unsent, 0);
         assert_int_equal(w.creates_sent, 2);
+        assert_string_equal(missed, "1:duplicate 2:invalid 3:invalid ");
     }
+    world_clear(&w);
+}
+
+static const char *all_corrected(uint64_t ordinal)
+{
+    static const char *const records[] = {"{\"email\":\"a@example.com\"}", "{\"email\":\"d@example.com\"}",
+                                          "{\"email\":\"e@example.com\"}", "{\"email\":\"b@example.com\"}",
+                                          "{\"email\":\"c@example.com\"}"};
+    return records[ordinal];
+}
+
+static void tells_of_nobody_who_was_corrected_since(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    start(&w, &records, &setup, 0);
+    world_source_init(&records, 5, mixed);
+    assert_int_equal(run_once(&w, &records, 1).exit, 1);
+    assert_string_equal(missed, "1:duplicate 2:invalid 3:invalid ");
+    world_source_init(&records, 5, all_corrected);
+    records.digest = "00000000000000000000000000000000000000000000000000000000000000bb";
+    assert_int_equal(run_once(&w, &records, 2).exit, 0);
+    assert_string_equal(missed, "");
     world_clear(&w);
 }
 
@@ -448,6 +491,7 @@ static void sends_a_rejected_record_again_only_when_the_file_was_edited(void **s
     assert_int_equal(summary.counts[ONRAMP_REJECTED], 2);
     uint64_t sent = w.creates_sent;
     assert_int_equal(run_once(&w, &records, 2).counts[ONRAMP_REJECTED], 2);
+    assert_string_equal(missed, "0:rejected 1:rejected "); /* it still stands, and with its reason */
     assert_int_equal(w.creates_sent, sent);
     world_source_init(&records, 2, second_is_corrected);
     records.digest = "00000000000000000000000000000000000000000000000000000000000000bb";
@@ -528,6 +572,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creates_everyone_on_every_plan),
         cmocka_unit_test(gives_every_record_one_outcome_and_skips_what_is_settled),
+        cmocka_unit_test(tells_of_nobody_who_was_corrected_since),
         cmocka_unit_test(sends_a_rejected_record_again_only_when_the_file_was_edited),
         cmocka_unit_test(keeps_a_password_to_itself_that_the_tenant_repeats),
         cmocka_unit_test(lands_what_is_in_flight_when_interrupted),

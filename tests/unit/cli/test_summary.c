@@ -130,37 +130,29 @@ static void a_dry_run_has_no_figures_of_sending(void **state)
 static void quotes_the_first_refusals_and_cleans_them(void **state)
 {
     (void)state;
-    char path[] = "/tmp/onramp-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    (void)close(fd);
-    struct onramp_ledger *ledger = NULL;
-    struct onramp_error err = {0};
-    assert_int_equal(onramp_ledger_open(&ledger, path, NULL, &err), ONRAMP_OK);
-    struct onramp_ledger_run run = {
-        .run = "r", .input_path = "u", .input_sha256 = "00", .domain = "d", .connection = "c", .settings = "{}"};
-    assert_int_equal(onramp_ledger_begin(ledger, &run, &err), ONRAMP_OK);
-    for (uint64_t i = 0; i < 7; i++) {
+    struct summary_examples examples = {0};
+    for (uint64_t i = 1; i < 7; i++) {
         char email[32];
         (void)snprintf(email, sizeof email, "u%u@example.com", (unsigned)i);
-        struct onramp_ledger_outcome outcome = {.at = 1,
-                                                .record = i,
-                                                .identity = {.email = email},
-                                                .outcome = i == 0 ? ONRAMP_EXISTS : ONRAMP_REJECTED,
-                                                .message = "no\nway \x1b[2J"};
-        assert_int_equal(onramp_ledger_outcome(ledger, &outcome, &err), ONRAMP_OK);
+        struct onramp_identity identity = {.email = email};
+        summary_missed(&examples, i, &identity, ONRAMP_REJECTED, i == 2 ? NULL : "no\nway \x1b[2J");
     }
     struct onramp_summary s = {.records = 7, .counts = {[ONRAMP_EXISTS] = 1, [ONRAMP_REJECTED] = 6}, .exit = 1};
-    struct summary_names names = {.input = "u", .ledger = path, .record = ledger};
-    (void)told(&s, &names);
-    onramp_ledger_close(ledger);
-    (void)unlink(path);
-
-    assert_null(strstr(text, "u0@example.com"));
-    assert_non_null(strstr(text, "  rejected: record 1, u1@example.com: no?way ?[2J\n"));
+    struct summary_names names = {.input = "u", .ledger = "l.ndjson", .examples = &examples};
+    assert_non_null(strstr(told(&s, &names), "\n\n  rejected: record 1, u1@example.com: no?way ?[2J\n"));
+    assert_non_null(strstr(text, "  rejected: record 2, u2@example.com\n"));
     assert_non_null(strstr(text, "u5@example.com"));
     assert_null(strstr(text, "u6@example.com"));
     assert_non_null(strstr(text, "the others are in the ledger"));
+
+    /* A dry run has no ledger, and is asked for the reasons all the more. */
+    names.ledger = NULL;
+    names.dry_run = true;
+    assert_non_null(strstr(told(&s, &names), "  rejected: record 1, u1@example.com: no?way ?[2J\n"));
+    assert_null(strstr(text, "ledger"));
+    assert_non_null(strstr(text, "'onramp check' tell of all\n\nDry run: nothing was sent.\n"));
+    summary_examples_clear(&examples);
+    assert_int_equal(examples.count, 0);
 }
 
 int main(void)
