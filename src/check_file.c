@@ -4,9 +4,11 @@
 #include "check.h"
 
 #include "auth0/user.h"
+#include "cause.h"
 #include "census.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FINDINGS_MAX  200   /* beyond: a file with so many kinds of trouble wants another look first */
@@ -37,13 +39,24 @@ static const char *remedy_of(enum onramp_problem problem)
     return "correct the record";
 }
 
+/* The same words, values aside. Without memory to tell, they are. */
+static bool is_alike(const char *text, const char *other)
+{
+    char *one = onramp_cause_text(text), *two = onramp_cause_text(other);
+    bool alike = one == NULL || two == NULL || strcmp(one, two) == 0;
+    free(one);
+    free(two);
+    return alike;
+}
+
+/* Another fault of the same property is another finding: what is said of several records has to be true of each. */
 static struct onramp_finding *same(struct onramp_check *check, enum onramp_severity severity, const char *subject,
-                                   const char *remedy)
+                                   const char *remedy, const char *text)
 {
     for (size_t i = 0; i < check->count; i++) {
         struct onramp_finding *f = &check->findings[i];
         if (f->part == ONRAMP_PART_FILE && f->severity == severity && f->count > 0 &&
-            strcmp(f->subject, subject) == 0 && strcmp(f->remedy, remedy) == 0)
+            strcmp(f->subject, subject) == 0 && strcmp(f->remedy, remedy) == 0 && is_alike(f->text, text))
             return f;
     }
     return NULL;
@@ -52,18 +65,21 @@ static struct onramp_finding *same(struct onramp_check *check, enum onramp_sever
 void onramp_check_find_record(struct onramp_checker *c, enum onramp_severity severity, const char *subject,
                               const char *remedy, const char *text)
 {
-    struct onramp_finding *finding = same(c->out, severity, subject, remedy);
+    char words[sizeof c->out->findings->text]; /* as much of the text as a finding keeps */
+    (void)snprintf(words, sizeof words, "%s", text);
+    struct onramp_finding *finding = same(c->out, severity, subject, remedy, words);
     if (finding == NULL && c->out->count >= FINDINGS_MAX) {
         subject = "others";
         remedy = "correct what stands above, then check again";
-        text = "more kinds of trouble than are listed";
-        finding = same(c->out, severity, subject, remedy);
+        (void)snprintf(words, sizeof words, "more kinds of trouble than are listed");
+        finding = same(c->out, severity, subject, remedy, words);
     }
     if (finding == NULL)
-        finding = onramp_check_find(c, ONRAMP_PART_FILE, severity, subject, remedy, "%s", text);
+        finding = onramp_check_find(c, ONRAMP_PART_FILE, severity, subject, remedy, "%s", words);
     if (finding == NULL)
         return;
     finding->count++;
+    finding->varied = finding->varied || strcmp(finding->text, words) != 0;
     if (finding->first_count < ONRAMP_FINDING_FIRST) {
         finding->first[finding->first_count] = c->record->ordinal;
         finding->lines[finding->first_count++] = c->record->line;

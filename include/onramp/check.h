@@ -31,7 +31,8 @@ struct onramp_finding {
     enum onramp_severity severity;
     enum onramp_part part;
     char subject[160];  /* what it is about: a scope, a property, a key in metadata */
-    char text[512];     /* one line; of a finding about several records, the words for the first of them */
+    char text[512];     /* one line; of a finding about several records, the words for the first of them … */
+    bool varied;        /* … which differ from the others' in a value, a name or a number */
     char remedy[400];   /* what to do; "" where nothing is */
     uint64_t count;     /* records that it concerns; 0: it is not about records */
     size_t first_count; /* the first of them: their ordinals from 0, and where they begin, lines from 1 */

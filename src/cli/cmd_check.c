@@ -35,7 +35,8 @@ static void put_places(const struct onramp_finding *f, bool by_line)
         return;
     const char *what = by_line ? "line" : "record";
     if (f->count > 1)
-        printf(" (%" PRIu64 " records: %ss", f->count, what);
+        printf(" (%s%" PRIu64 "%s records: %ss", f->varied ? "the first of " : "", f->count, f->varied ? " such" : "",
+               what);
     else
         printf(" (%s", what);
     for (size_t i = 0; i < f->first_count; i++)
@@ -74,7 +75,8 @@ static const char *verdict(const struct onramp_check *check)
                 return "Nothing would stop an upload; see the warnings.";
         return "All well.";
     case 1:
-        return "An upload would create the others; the records above would be refused.";
+        return check->sendable > 0 ? "An upload would create the others; the records above would be refused."
+                                   : "An upload would create nobody: all records would be refused.";
     case EXIT_CREDENTIALS:
         return "An upload would stop at its credentials.";
     case EXIT_INTERRUPTED:

@@ -38,7 +38,8 @@ says out '2 records: 2 can be created, 0 invalid, 0 duplicate; 0 verification ma
 onramp 0 check good.json --verification-mail yes
 says out 'Auth0 would mail a link to 1 user'
 onramp 1 check one-line.json
-says out '(2 records: records 1, 2)'
+says out "'x' has no '@' (the first of 2 such records: records 1, 2)"
+says out 'An upload would create the others'
 onramp 1 check people.csv
 says out '(line 3)'
 onramp 3 check -

@@ -282,6 +282,8 @@ static const char *troubled(uint64_t ordinal)
         "{\"email\":\"EMIL@example.com\"}",
         "{\"email\":\"fay@example.com\",\"password_hash\":\"x\"}",
         "{\"name\":\"Gus\"}",
+        "{\"email\":7}",
+        "{\"email\":\"x@y\"}",
     };
     return records[ordinal];
 }
@@ -289,10 +291,10 @@ static const char *troubled(uint64_t ordinal)
 static void each_problem_of_each_record_is_found_and_counted(void **state)
 {
     (void)state;
-    LOOK(.count = 9, .make = troubled);
+    LOOK(.count = 11, .make = troubled);
     assert_int_equal(found.exit, 1);
     assert_int_equal(found.sendable, 1);
-    assert_int_equal(found.invalid, 7);
+    assert_int_equal(found.invalid, 9);
     assert_int_equal(found.duplicate, 1);
     static const char *const subjects[] = {
         "app_metadata.email", "app_metadata.a.b", "nmae", "email_verified", "username", "", "password_hash"};
@@ -302,9 +304,34 @@ static void each_problem_of_each_record_is_found_and_counted(void **state)
     assert_says(f, "'bob' has no '@'");
     assert_int_equal(f->count, 2);
     assert_int_equal(f->first_count, 2);
+    assert_true(f->varied);
     assert_int_equal(f->first[0], 1);
     assert_int_equal(f->first[1], 2);
     assert_int_equal(finding(ONRAMP_PART_FILE, ONRAMP_FINDING_NOTICE, "created_at")->first[0], 5);
+}
+
+/* Whatever is said of several records is true of each: no finding mixes two faults of one property. */
+static void each_fault_of_a_property_is_a_finding_of_its_own(void **state)
+{
+    (void)state;
+    LOOK(.count = 11, .make = troubled);
+    static const struct {
+        const char *words;
+        uint64_t count, first;
+    } faults[] = {{"'bob' has no '@'", 2, 1},
+                  {"'x@y' has no dot", 1, 10},
+                  {"must be a string, not a number", 1, 9},
+                  {"the same email as record 5", 1, 6}};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        const struct onramp_finding *f = NULL;
+        for (size_t k = 0; k < found.count; k++)
+            if (strstr(found.findings[k].text, faults[i].words) != NULL)
+                f = &found.findings[k];
+        assert_non_null(f);
+        assert_string_equal(f->subject, "email");
+        assert_int_equal(f->count, faults[i].count);
+        assert_int_equal(f->first[0], faults[i].first);
+    }
 }
 
 static const char *all_alike(uint64_t ordinal)
@@ -406,6 +433,7 @@ int main(void)
         TEST(what_cannot_be_seen_is_a_warning),
         TEST(limits_are_those_of_the_answers),
         TEST(each_problem_of_each_record_is_found_and_counted),
+        TEST(each_fault_of_a_property_is_a_finding_of_its_own),
         TEST(usernames_where_there_are_none_are_one_finding),
         TEST(endless_kinds_of_trouble_have_an_end),
         TEST(a_large_profile_is_a_warning),
