@@ -32,6 +32,7 @@ static const char *const properties[] = {"app_metadata",
                                          "user_metadata",
                                          "username",
                                          "verify_email",
+                                         "onramp invite",
                                          "Email",
                                          "Email Verified",
                                          "Family Name",
@@ -276,7 +277,9 @@ static const struct cure cures[] = {
 const char *onramp_cause_advice(const struct onramp_ledger_entry *entry)
 {
     if (entry->open)
-        return "the run was killed before the answer came: run the same upload again, it asks the tenant first";
+        return "a run still waits for the answer, or ended before it was written down: run the same upload again, it "
+               "asks the "
+               "tenant first";
     for (size_t i = 0; i < COUNT(cures); i++) {
         const struct cure *cure = &cures[i];
         const char *message = entry->message != NULL ? entry->message : "";

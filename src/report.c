@@ -179,7 +179,8 @@ static bool count_entry(struct making *m, const struct onramp_ledger_entry *entr
         bool created = entry->outcome == ONRAMP_CREATED;
         r->counts[entry->outcome]++;
         r->adopted += created && entry->adopted;
-        if (created && !entry->adopted && entry->ms > 0)
+        /* Below a millisecond it is 0, as it is in a ledger written by hand, which has no answer's status. */
+        if (created && !entry->adopted && (entry->ms > 0 || entry->status != 0))
             m->ms[r->times.count++] = entry->ms;
     }
     return !is_trouble(entry) || count_cause(m, entry);

@@ -91,7 +91,7 @@ int cmd_report(void *self)
     if (st == ONRAMP_OK)
         st = onramp_ledger_read(&ledger, values->ledger, &err);
     if (st == ONRAMP_OK && onramp_ledger_repaired(ledger) > 0)
-        console_error("the ledger ends in half a line: a run is writing it, or was killed");
+        console_error("the ledger ends in half a line: a run is writing it, was killed, or met a full disk");
     if (st == ONRAMP_OK)
         st = onramp_report_make(&report, ledger, &err);
     if (st == ONRAMP_OK && values->html != NULL)

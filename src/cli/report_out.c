@@ -319,7 +319,7 @@ static void put_row(FILE *out, const struct onramp_ledger_entry *entry)
         onramp_time_text(moment, at);
     if (stands && entry->status != 0)
         (void)snprintf(status, sizeof status, "%d", entry->status);
-    if (stands && entry->ms > 0)
+    if (stands && (entry->ms > 0 || entry->status != 0))
         (void)snprintf(ms, sizeof ms, "%" PRId64, entry->ms);
     fprintf(out, "%" PRIu64, entry->record);
     put_cell(out, report_who(&entry->identity));
