@@ -74,6 +74,36 @@ bool onramp_session_encode(char *path, size_t room, const char *text)
     return true;
 }
 
+/* ---- words ---- */
+
+/* Its beginning is enough: messages are cut. */
+static bool repeats(const char *message, const struct onramp_secret *secret)
+{
+    if (secret == NULL || secret->size == 0)
+        return false;
+    size_t size = secret->size < 32 ? secret->size : 32;
+    while (*message != '\0' && strncmp(message, secret->text, size) != 0)
+        message++;
+    return *message != '\0';
+}
+
+void onramp_session_withhold(const struct onramp_session *s, const struct onramp_secret *password,
+                             struct onramp_reply *reply)
+{
+    if (repeats(reply->message, onramp_session_token(s)) || repeats(reply->message, password))
+        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
+}
+
+enum onramp_status onramp_session_explain(const struct onramp_session *s, const struct onramp_reply *reply,
+                                          enum onramp_status status, struct onramp_error *err)
+{
+    const char *domain = s->target->domain, *semicolon = reply->cure[0] != '\0' ? "; " : "";
+    if (reply->status == 0)
+        return onramp_fail(err, status, "cannot reach '%s': %s%s%s", domain, reply->message, semicolon, reply->cure);
+    return onramp_fail(err, status, "'%s' answered %d: %s%s%s", domain, reply->status, reply->message, semicolon,
+                       reply->cure);
+}
+
 /* ---- one call ---- */
 
 struct call {
@@ -155,6 +185,7 @@ static enum onramp_status attempt_call(struct onramp_session *s, const struct ca
     if (st != ONRAMP_OK)
         return st;
     onramp_reply_parse(reply, answer, false);
+    onramp_session_withhold(s, s->target->access.client_secret, reply);
     if (paced)
         onramp_pacer_answered(s->pacer, ticket, &reply->signal, t->ops->now(t->self));
     onramp_session_learn(s, reply);
@@ -186,7 +217,7 @@ static enum onramp_status call_tenant(struct onramp_session *s, const struct cal
         failures += throttled ? 0 : 1;
         onramp_time now = t->ops->now(t->self);
         if (answer.certificate || failures >= CALL_TRIES || now - started_at > s->target->give_up_after)
-            return onramp_fail(err, ONRAMP_ENET, "cannot reach '%s': %s", s->target->domain, reply->message);
+            return onramp_session_explain(s, reply, ONRAMP_ENET, err);
         /* A paced call that was throttled is held by the pacer; the token endpoint has no pacer. */
         onramp_span wait = onramp_backoff(ONRAMP_SECOND / 2, 8 * ONRAMP_SECOND, failures + 1, &s->rng);
         if (throttled && reply->signal.has_retry_after)
@@ -245,6 +276,8 @@ static enum onramp_status fetch_token(struct onramp_session *s, struct onramp_se
         st = call_tenant(s, &call, &reply, &answer, err);
     if (st == ONRAMP_OK)
         st = onramp_token_answer(token, lifetime, reply.status, answer->text, answer->size, err);
+    if (st != ONRAMP_OK && repeats(err->text, access->client_secret))
+        st = onramp_fail(err, st, "no token: status %d (its words are withheld: they repeat a secret)", reply.status);
     onramp_secret_free(body);
     onramp_secret_free(answer);
     return st;
@@ -318,8 +351,7 @@ static enum onramp_status refused(const struct onramp_session *s, const struct o
                                   struct onramp_error *err)
 {
     bool credentials = reply->meaning == ONRAMP_REPLY_UNAUTHORIZED || reply->meaning == ONRAMP_REPLY_FORBIDDEN;
-    return onramp_fail(err, credentials ? ONRAMP_EAUTH : ONRAMP_EREFUSED, "'%s' answered %d: %s%s%s", s->target->domain,
-                       reply->status, reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
+    return onramp_session_explain(s, reply, credentials ? ONRAMP_EAUTH : ONRAMP_EREFUSED, err);
 }
 
 /* A GET that the token may or may not allow. *body is NULL if it may not. A stale token is renewed once. */
@@ -424,24 +456,6 @@ enum onramp_status onramp_session_open(struct onramp_session *s, bool preflight,
                            preflight ? "the token may not read connections (read:connections)" : "no preflight",
                            s->target->connection);
     return st;
-}
-
-/* Its beginning is enough: messages are cut. */
-static bool repeats(const char *message, const struct onramp_secret *secret)
-{
-    if (secret == NULL || secret->size == 0)
-        return false;
-    size_t size = secret->size < 32 ? secret->size : 32;
-    while (*message != '\0' && strncmp(message, secret->text, size) != 0)
-        message++;
-    return *message != '\0';
-}
-
-void onramp_session_withhold(const struct onramp_session *s, const struct onramp_secret *password,
-                             struct onramp_reply *reply)
-{
-    if (repeats(reply->message, onramp_session_token(s)) || repeats(reply->message, password))
-        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
 }
 
 int onramp_session_exit(const struct onramp_session *s, enum onramp_status status)

@@ -89,6 +89,11 @@ int onramp_session_exit(const struct onramp_session *session, enum onramp_status
 void onramp_session_withhold(const struct onramp_session *session, const struct onramp_secret *password,
                              struct onramp_reply *reply);
 
+/* Why it cannot go on: "'host' answered 403: its words; what to do", or that it could not be reached. Returns `status`.
+ */
+enum onramp_status onramp_session_explain(const struct onramp_session *session, const struct onramp_reply *reply,
+                                          enum onramp_status status, struct onramp_error *err);
+
 bool onramp_session_stopping(const struct onramp_session *session);
 void onramp_session_log(const struct onramp_session *session, enum onramp_level level, const char *format, ...)
     ONRAMP_PRINTF(3, 4);

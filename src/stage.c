@@ -336,8 +336,7 @@ static void land_stop(struct onramp_stage *s, uint32_t id, const struct onramp_r
                       enum onramp_status status)
 {
     const struct onramp_errand *errand = &s->errands[id];
-    (void)onramp_fail(s->err, status, "'%s' answered %d: %s%s%s", s->setup->target->domain, reply->status,
-                      reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
+    (void)onramp_session_explain(&s->engine->session, reply, status, s->err);
     onramp_lane_fail(s->lane, stop, status);
     onramp_stage_finish(s, id, given_up(s, errand), reply, NULL);
 }

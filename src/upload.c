@@ -469,20 +469,19 @@ static void try_again(struct onramp_run *r, uint32_t id)
 }
 
 /* Refused in a way that every other record would be refused too. */
-static void land_stop(struct onramp_run *r, uint32_t id, enum onramp_stop stop, enum onramp_status status)
+static void land_stop(struct onramp_run *r, uint32_t id, const struct onramp_reply *reply, enum onramp_stop stop,
+                      enum onramp_status status)
 {
-    const struct onramp_reply *reply = &r->jobs[id].reply;
-    (void)onramp_fail(r->err, status, "'%s' answered %d: %s%s%s", r->settings->target.domain, reply->status,
-                      reply->message, reply->cure[0] != '\0' ? "; " : "", reply->cure);
+    (void)onramp_session_explain(&r->engine.session, reply, status, r->err);
     onramp_engine_fail(&r->engine, stop, status);
     abandon(r, id, in_doubt(&r->jobs[id]) ? ONRAMP_UNKNOWN : ONRAMP_FAILED);
 }
 
 /* A 401: the same again with a fresh token, if there is a way to one. */
-static void land_unauthorized(struct onramp_run *r, uint32_t id)
+static void land_unauthorized(struct onramp_run *r, uint32_t id, const struct onramp_reply *reply)
 {
     if (!onramp_session_unauthorized(&r->engine.session)) {
-        land_stop(r, id, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        land_stop(r, id, reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
         return;
     }
     onramp_scheduler_again(r->lane->scheduler, id, r->jobs[id].asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE,
@@ -510,14 +509,14 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
         break;
     case ONRAMP_REPLY_UNAUTHORIZED:
-        land_unauthorized(r, id);
+        land_unauthorized(r, id, &job->reply);
         break;
     case ONRAMP_REPLY_FORBIDDEN:
-        land_stop(r, id, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        land_stop(r, id, &job->reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
         break;
     case ONRAMP_REPLY_STOP:
     case ONRAMP_REPLY_NOT_FOUND:
-        land_stop(r, id, ONRAMP_STOP_REFUSED, ONRAMP_EREFUSED);
+        land_stop(r, id, &job->reply, ONRAMP_STOP_REFUSED, ONRAMP_EREFUSED);
         break;
     case ONRAMP_REPLY_TRANSIENT:
         /* What never reached the tenant was no send; how long that may go on is --give-up-after's to say. */
@@ -627,7 +626,7 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         return;
     case ONRAMP_REPLY_UNAUTHORIZED:
-        land_unauthorized(r, id);
+        land_unauthorized(r, id, reply);
         return;
     case ONRAMP_REPLY_FORBIDDEN:
     case ONRAMP_REPLY_REJECTED:

@@ -211,7 +211,8 @@ static void tell(struct onramp_reply *out, const struct onramp_answer *answer, c
 {
     char text[1024];
     const char *type = answer->fields.content_type;
-    if (body->from_api && body->message[0] != '\0' && body->detail[0] != '\0')
+    if (body->from_api && body->message[0] != '\0' && body->detail[0] != '\0' &&
+        strcmp(body->message, body->detail) != 0)
         (void)snprintf(text, sizeof text, "%s: %s", body->message, body->detail);
     else if (body->from_api && body->message[0] != '\0')
         (void)snprintf(text, sizeof text, "%s", body->message);

@@ -160,7 +160,8 @@ static const struct trouble of_record[] = {
 /* What the tenant has to say. */
 static const struct trouble of_tenant[] = {
     {"nobody listens", UPLOAD, .users = ONE(ANN), .exit = 3, .words = "cannot reach '127.0.0.1:"},
-    {"certificate not trusted", UPLOAD, .users = ONE(ANN), .where = OVER_TLS, .exit = 3, .words = "certificate"},
+    {"certificate not trusted", UPLOAD, .users = ONE(ANN), .where = OVER_TLS, .exit = 3,
+     .words = "cannot reach '127.0.0.1:"},
     {"https to a port that speaks http", UPLOAD, .users = ONE(ANN), .where = NOT_TLS, .exit = 3,
      .words = "cannot reach"},
     {"connection unknown", .arguments = {"upload", "users.json", "--connection=none"}, .users = ONE(ANN),

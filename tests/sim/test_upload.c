@@ -298,6 +298,25 @@ static void says_unknown_where_it_may_not_ask(void **state)
     world_clear(&w);
 }
 
+static void says_what_stopped_it_while_it_asked(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.plan[0].request = 3; /* the create, behind two questions about the connection */
+    setup.plan[0].fault = WORLD_MUTE;
+    setup.plan[1].request = 4; /* what became of it */
+    setup.plan[1].fault = WORLD_EXPIRED;
+    start(&w, &records, &setup, 1);
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_int_equal(summary.exit, 4);
+    assert_int_equal(summary.counts[ONRAMP_UNKNOWN], 1);
+    assert_non_null(strstr(summary.reason, "' answered 401: Expired token"));
+    assert_int_equal(run_once(&w, &records, 2).counts[ONRAMP_CREATED], 1);
+    world_clear(&w);
+}
+
 static void stops_at_once_when_all_would_be_refused_alike(void **state)
 {
     (void)state;
@@ -519,6 +538,26 @@ static void keeps_a_password_to_itself_that_the_tenant_repeats(void **state)
     world_clear(&w);
 }
 
+/* Before the first create too: in what the preflight is told, and in why there is no token. */
+static void keeps_token_and_secret_to_itself_that_a_server_repeats(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.all_parrots = true;
+    start(&w, &records, &setup, 1);
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_int_equal(summary.exit, 4);
+    assert_null(strstr(summary.reason, "Bearer"));
+    assert_non_null(strstr(summary.reason, "withheld"));
+    summary = run_with_credentials(&w, &records, 2);
+    assert_int_equal(summary.exit, 4);
+    assert_null(strstr(summary.reason, "local-secret"));
+    assert_non_null(strstr(summary.reason, "withheld"));
+    world_clear(&w);
+}
+
 static bool after_ten(void *context)
 {
     struct onramp_tenant_view view;
@@ -575,6 +614,7 @@ int main(void)
         cmocka_unit_test(tells_of_nobody_who_was_corrected_since),
         cmocka_unit_test(sends_a_rejected_record_again_only_when_the_file_was_edited),
         cmocka_unit_test(keeps_a_password_to_itself_that_the_tenant_repeats),
+        cmocka_unit_test(keeps_token_and_secret_to_itself_that_a_server_repeats),
         cmocka_unit_test(lands_what_is_in_flight_when_interrupted),
         cmocka_unit_test(tells_what_others_took_and_never_more),
         cmocka_unit_test(loses_and_doubles_nobody_on_a_bad_network),
@@ -582,6 +622,7 @@ int main(void)
         cmocka_unit_test(heals_after_a_disk_that_fails_once),
         cmocka_unit_test(tells_those_that_were_there_from_its_own),
         cmocka_unit_test(says_unknown_where_it_may_not_ask),
+        cmocka_unit_test(says_what_stopped_it_while_it_asked),
         cmocka_unit_test(stops_at_once_when_all_would_be_refused_alike),
         cmocka_unit_test(finds_a_disabled_connection_before_the_first_write),
         cmocka_unit_test(gives_up_on_a_tenant_that_only_fails_and_loses_nothing),

@@ -309,6 +309,13 @@ static void act(struct world *w, struct flight *f)
         char message[200];
         (void)snprintf(message, sizeof message, "not a good one: %.32s", password + strlen("\"password\":\""));
         answer_with(&f->response, 400, true, "invalid_body", message);
+    } else if (w->setup.all_parrots) {
+        static const char key[] = "\"client_secret\":\"";
+        const char *secret = f->body != NULL ? strstr(f->body, key) : NULL;
+        char message[120];
+        (void)snprintf(message, sizeof message, "not for %.*s", secret != NULL ? 12 : 90,
+                       secret != NULL ? secret + strlen(key) : f->authorization);
+        answer_with(&f->response, 403, true, "access_denied", message);
     } else if (w->setup.parrots && f->authorization != NULL && strcmp(f->method, "POST") == 0) {
         char message[120];
         (void)snprintf(message, sizeof message, "not for %.90s", f->authorization);

@@ -53,7 +53,8 @@ struct world_setup {
         enum world_fault fault;
     } plan[WORLD_PLAN];
     struct onramp_tenant_settings tenant;
-    bool parrots;      /* the tenant refuses each POST and repeats the password, or the token, in doing so */
+    bool parrots;      /* the tenant refuses each POST and repeats the password, or the token, in doing so … */
+    bool all_parrots;  /* … or any call, and repeats the token, or the client's secret */
     bool replaces_ids; /* the connection gives ids of its own, whatever it is sent */
     int64_t wall_skew; /* of the client's wall clock, ms */
     bool wall_wild;    /* it says something else each time */

@@ -169,6 +169,17 @@ static void a_success_counts_only_with_the_user_in_it(void **state)
     assert_string_equal(reply.user_id, "auth0|x1");
 }
 
+static void a_detail_that_repeats_the_message_is_told_once(void **state)
+{
+    (void)state;
+    static const char twice[] = "{\"statusCode\":401,\"error\":\"Unauthorized\",\"message\":\"Expired token\","
+                                "\"attributes\":{\"error\":\"Expired token\"}}";
+    static const char more[] = "{\"statusCode\":401,\"error\":\"Unauthorized\",\"message\":\"Invalid token\","
+                               "\"attributes\":{\"error\":\"Expired token\"}}";
+    assert_string_equal(reply_to(401, twice, CREATE).message, "Expired token");
+    assert_string_equal(reply_to(401, more, CREATE).message, "Invalid token: Expired token");
+}
+
 static void odd_numbers_in_a_created_user_do_not_hide_it(void **state)
 {
     (void)state;
@@ -541,6 +552,7 @@ int main(void)
         cmocka_unit_test(every_known_answer_means_what_it_should),
         cmocka_unit_test(transient_statuses_are_uncertain_whoever_sends_them),
         cmocka_unit_test(a_success_counts_only_with_the_user_in_it),
+        cmocka_unit_test(a_detail_that_repeats_the_message_is_told_once),
         cmocka_unit_test(odd_numbers_in_a_created_user_do_not_hide_it),
         cmocka_unit_test(other_calls_succeed_with_whatever_is_not_a_web_page),
         cmocka_unit_test(a_redirect_is_a_wrong_host),
