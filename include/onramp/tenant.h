@@ -130,8 +130,9 @@ ONRAMP_API void onramp_tenant_view(struct onramp_tenant *tenant, onramp_time now
 
 /* How many users of its connection have this address (lower case), or username. */
 ONRAMP_API size_t onramp_tenant_count(const struct onramp_tenant *tenant, const char *email_or_username);
-/* Every user as a JSON object, in the order of creation. Stop by returning false. */
-ONRAMP_API void onramp_tenant_each(const struct onramp_tenant *tenant, bool (*visit)(void *context, const char *json),
+/* Every user as a JSON object, in the order of creation. Stop by returning false. False: these were not all, because of
+ * that or for want of memory. */
+ONRAMP_API bool onramp_tenant_each(const struct onramp_tenant *tenant, bool (*visit)(void *context, const char *json),
                                    void *context);
 
 struct onramp_tenant_server; /* a thread that serves a model on loopback */
@@ -143,8 +144,7 @@ struct onramp_tenant_server_settings {
     const char *cert_file, *key_file;
     const char *ca_out;    /* where to write the made certificate for --cacert; or NULL */
     const char *users_out; /* where to write all users as NDJSON on stop (0600); or NULL */
-    /* One line a request, without its query; or NULL. Called on the server's thread. A line that begins with "cannot"
-     * is a complaint: users_out could not be written. */
+    /* One line a request, without its query; or NULL. Called on the server's thread. */
     void (*log)(void *context, const char *line);
     void *log_context;
 };
@@ -161,7 +161,8 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_tenant_server_start(
 ONRAMP_API uint16_t onramp_tenant_server_port(const struct onramp_tenant_server *server);
 ONRAMP_API char *onramp_tenant_server_token(struct onramp_tenant_server *server); /* as onramp_tenant_token() */
 ONRAMP_API void onramp_tenant_server_view(struct onramp_tenant_server *server, struct onramp_tenant_view *out);
-/* Answers that are held back go at once, or are lost. NULL is fine. */
-ONRAMP_API void onramp_tenant_server_stop(struct onramp_tenant_server *server);
+/* Answers that are held back go at once, or are lost. It is stopped whatever the status. NULL is fine.
+ * ONRAMP_EIO, ONRAMP_ENOMEM: users_out does not have all users. */
+ONRAMP_API enum onramp_status onramp_tenant_server_stop(struct onramp_tenant_server *server, struct onramp_error *err);
 
 #endif

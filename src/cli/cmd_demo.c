@@ -117,9 +117,10 @@ static enum onramp_status prepare(struct demo *demo, struct onramp_error *err)
 static enum onramp_status compare(struct demo *demo, struct onramp_error *err)
 {
     uint64_t users = 0;
-    onramp_tenant_server_stop(demo->server);
+    enum onramp_status st = onramp_tenant_server_stop(demo->server, err);
     demo->server = NULL;
-    enum onramp_status st = compare_ledger(demo->place.path[LEDGER], demo->place.path[TENANT_USERS], &users, err);
+    if (st == ONRAMP_OK)
+        st = compare_ledger(demo->place.path[LEDGER], demo->place.path[TENANT_USERS], &users, err);
     if (st == ONRAMP_OK && !demo->settings->json)
         printf("The tenant holds %llu users, and its list agrees with the ledger user by user.\n",
                (unsigned long long)users);
@@ -161,7 +162,7 @@ int cmd_demo(void *values)
     }
     if (st != ONRAMP_OK)
         console_log(&demo.console, ONRAMP_LOG_ERROR, err.text);
-    onramp_tenant_server_stop(demo.server);
+    (void)onramp_tenant_server_stop(demo.server, NULL);
     onramp_secret_free(demo.token);
     if (!demo.settings->keep)
         place_remove(&demo.place);

@@ -416,8 +416,7 @@ static enum onramp_status write_env(const char *path, const struct onramp_tenant
 static void log_line(void *context, const char *line)
 {
     const bool *quiet = context;
-    /* A request's line begins with its method; anything else is a complaint, which is never kept quiet. */
-    if (!*quiet || strncmp(line, "cannot", 6) == 0)
+    if (!*quiet)
         (void)fprintf(stderr, "%s\n", line);
 }
 
@@ -453,6 +452,7 @@ int cmd_tenant(void *values)
     struct onramp_tenant_server *server = NULL;
     struct onramp_tenant_settings model;
     char options[64];
+    int code = EXIT_USAGE;
     enum onramp_status st = check_values(v, &err);
     if (st != ONRAMP_OK)
         goto out;
@@ -474,10 +474,13 @@ int cmd_tenant(void *values)
         struct onramp_tenant_view view;
         onramp_tenant_server_view(server, &view);
         print_figures(&view, v);
+        st = onramp_tenant_server_stop(server, &err);
+        code = st == ONRAMP_OK ? EXIT_ALL_WELL : EXIT_AGAIN; /* as for any output that could not be written */
+    } else {
+        (void)onramp_tenant_server_stop(server, NULL);
     }
-    onramp_tenant_server_stop(server);
 out:
     if (st != ONRAMP_OK)
         console_error(err.text);
-    return st == ONRAMP_OK ? EXIT_ALL_WELL : EXIT_USAGE;
+    return code;
 }

@@ -77,7 +77,7 @@ const struct command commands[] = {
     {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
      "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"
      "any plan. Prints what a client needs to reach it, in the form of a .env file.\n"
-     "Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 not started.",
+     "Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 not started, 5 --users-out or standard output took no more.",
      &tenant_table, ~0U, cmd_tenant},
     {0}};
 

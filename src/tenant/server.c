@@ -59,6 +59,7 @@ struct onramp_tenant_server {
     uint16_t port;
     struct onramp_certificate certificate;
     FILE *users_out;
+    char *users_path;
     void (*log)(void *context, const char *line);
     void *log_context;
     struct exchange *suspended; /* touched by the loop's thread only */
@@ -334,6 +335,9 @@ static enum onramp_status write_file(const char *path, const char *text, struct 
 static enum onramp_status open_users_out(struct onramp_tenant_server *server, const char *path,
                                          struct onramp_error *err)
 {
+    server->users_path = strdup(path);
+    if (server->users_path == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "no memory for the local tenant");
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* users are people */
     server->users_out = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (server->users_out != NULL)
@@ -438,7 +442,7 @@ enum onramp_status onramp_tenant_server_start(struct onramp_tenant_server **out,
     *out = server;
     server = NULL; /* it is the caller's now */
 out:
-    onramp_tenant_server_stop(server);
+    (void)onramp_tenant_server_stop(server, NULL);
     return st;
 }
 
@@ -470,19 +474,23 @@ static bool write_user(void *context, const char *json)
     return fprintf(file, "%s\n", json) >= 0;
 }
 
-static void write_users(struct onramp_tenant_server *server)
+static enum onramp_status write_users(struct onramp_tenant_server *server, struct onramp_error *err)
 {
-    if (server->tenant != NULL)
-        onramp_tenant_each(server->tenant, write_user, server->users_out);
-    bool whole = ferror(server->users_out) == 0;
-    if ((fclose(server->users_out) != 0 || !whole) && server->log != NULL)
-        server->log(server->log_context, "cannot write all users to the file for them");
+    errno = 0;
+    bool whole = onramp_tenant_each(server->tenant, write_user, server->users_out);
+    int problem = whole ? 0 : errno;
+    if (fclose(server->users_out) != 0 && whole)
+        problem = errno;
+    else if (whole)
+        return ONRAMP_OK;
+    return onramp_fail_sys(err, problem != 0 ? problem : ENOMEM, "cannot write all users to '%s'", server->users_path);
 }
 
-void onramp_tenant_server_stop(struct onramp_tenant_server *server)
+enum onramp_status onramp_tenant_server_stop(struct onramp_tenant_server *server, struct onramp_error *err)
 {
+    enum onramp_status st = ONRAMP_OK;
     if (server == NULL)
-        return;
+        return st;
     if (server->has_thread) {
         atomic_store(&server->stopping, true);
         (void)pthread_join(server->thread, NULL);
@@ -490,10 +498,12 @@ void onramp_tenant_server_stop(struct onramp_tenant_server *server)
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
     if (server->users_out != NULL)
-        write_users(server);
+        st = write_users(server, err);
+    free(server->users_path);
     onramp_tenant_free(server->tenant);
     onramp_certificate_clear(&server->certificate);
     if (server->has_lock)
         pthread_mutex_destroy(&server->lock);
     free(server);
+    return st;
 }

@@ -530,7 +530,7 @@ size_t onramp_tenant_count(const struct onramp_tenant *tenant, const char *email
     return count;
 }
 
-void onramp_tenant_each(const struct onramp_tenant *tenant, bool (*visit)(void *context, const char *json),
+bool onramp_tenant_each(const struct onramp_tenant *tenant, bool (*visit)(void *context, const char *json),
                         void *context)
 {
     bool more = true;
@@ -544,4 +544,5 @@ void onramp_tenant_each(const struct onramp_tenant *tenant, bool (*visit)(void *
         more = text != NULL && visit(context, text);
         free(text);
     }
+    return more;
 }

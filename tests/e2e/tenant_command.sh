@@ -20,9 +20,12 @@ start() {
     . ./env
 }
 
+# stop [SIGNAL [CODE]]
 stop() {
+    local code=0
     kill -"${1:-INT}" "$tenant"
-    wait "$tenant" || fail "tenant ends with exit code $?"
+    wait "$tenant" || code=$?
+    [ "$code" = "${2:-0}" ] || fail "tenant ends with exit code $code"
     tenant=
 }
 
@@ -104,6 +107,14 @@ case $status in
 *) expect 401 'Expired token' ;; # a slow machine
 esac
 stop
+
+# Users that the disk does not take: the figures are there, and the exit code says that the file is not.
+start --quiet --users-out /dev/full
+call POST /api/v2/users "$(user a@example.com)"
+expect 201
+stop INT 5
+grep -q '^# 1 users: 1 created' out || fail "no figures"
+[ "$(cat err)" = "onramp: cannot write all users to '/dev/full': No space left on device" ] || fail "said: $(cat err)"
 
 # Refusals: the flags, and a piece of the one line that each gets.
 refused=0

@@ -239,7 +239,7 @@ static int stop_all(void **state)
     (void)state;
     process_end();
     for (int i = 0; i < WHERES; i++)
-        onramp_tenant_server_stop(servers[i]);
+        (void)onramp_tenant_server_stop(servers[i], NULL);
     (void)close(closed_port);
     return 0;
 }

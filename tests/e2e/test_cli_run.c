@@ -31,7 +31,7 @@ static int stop_tenant(void **state)
 {
     (void)state;
     process_end();
-    onramp_tenant_server_stop(server);
+    assert_int_equal(onramp_tenant_server_stop(server, NULL), ONRAMP_OK);
     server = NULL;
     static const char *const names[] = {"users.json", "users.json.ledger.ndjson", "other.ndjson", "stdout", "stderr"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -45,7 +45,7 @@ static int tidy(void **state)
     (void)state;
     static const char *const names[] = {"users.ndjson", LEDGER, "tenant.ndjson", "stdout", "stderr"};
     process_end();
-    onramp_tenant_server_stop(server);
+    assert_int_equal(onramp_tenant_server_stop(server, NULL), ONRAMP_OK);
     server = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         (void)unlink(names[i]);
@@ -160,7 +160,7 @@ static struct comparison settle_accounts(void)
 {
     struct onramp_ledger *ledger = NULL;
     struct onramp_error err = {0};
-    onramp_tenant_server_stop(server);
+    assert_int_equal(onramp_tenant_server_stop(server, NULL), ONRAMP_OK);
     server = NULL;
     struct comparison c = {.users = users_of_tenant()};
     if (onramp_ledger_read(&ledger, LEDGER, &err) != ONRAMP_OK)

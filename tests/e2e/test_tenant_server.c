@@ -62,7 +62,7 @@ static void world_start(struct world *w)
 
 static void world_clear(struct world *w)
 {
-    onramp_tenant_server_stop(w->server);
+    assert_int_equal(onramp_tenant_server_stop(w->server, NULL), ONRAMP_OK);
     curl_easy_cleanup(w->curl);
     (void)unlink(w->ca);
     (void)unlink(w->users);
@@ -314,7 +314,7 @@ static void answers_that_are_held_back_do_not_hold_up_others(void **state)
         onramp_tenant_server_view(w.server, &view);
     }
     assert_int_equal(view.requests, CLIENTS);
-    onramp_tenant_server_stop(w.server); /* lets them go */
+    assert_int_equal(onramp_tenant_server_stop(w.server, NULL), ONRAMP_OK); /* lets them go */
     w.server = NULL;
     for (size_t i = 0; i < CLIENTS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
@@ -348,7 +348,7 @@ static void users_are_written_when_it_stops(void **state)
     w.settings.users_out = w.users;
     world_start(&w);
     create_ann(&w);
-    onramp_tenant_server_stop(w.server);
+    assert_int_equal(onramp_tenant_server_stop(w.server, NULL), ONRAMP_OK);
     w.server = NULL;
     FILE *file = fopen(w.users, "r");
     assert_non_null(file);
@@ -380,7 +380,7 @@ static void the_log_has_a_line_a_request_and_no_names(void **state)
     w.settings.log_context = seen;
     world_start(&w);
     assert_int_equal(ask(&w, "GET", "/api/v2/users-by-email?email=ann%40example.com", NULL), CURLE_OK);
-    onramp_tenant_server_stop(w.server);
+    assert_int_equal(onramp_tenant_server_stop(w.server, NULL), ONRAMP_OK);
     w.server = NULL;
     assert_string_equal(seen, "GET /api/v2/users-by-email 200 remaining 49");
     world_clear(&w);
