@@ -40,8 +40,11 @@ const struct setting_table keygen_table = {rows, sizeof rows / sizeof rows[0], s
 static enum onramp_status refuse_existing(const char *path, struct onramp_error *err)
 {
     struct stat st;
-    if (lstat(path, &st) != 0 && errno == ENOENT)
+    bool there = lstat(path, &st) == 0;
+    if (!there && errno == ENOENT)
         return ONRAMP_OK;
+    if (!there)
+        return onramp_fail_sys(err, errno, "cannot create '%.200s'", path);
     return onramp_fail(err, ONRAMP_EUSAGE, "'%.200s' is there already, and is not overwritten: give another --out",
                        path);
 }
@@ -54,7 +57,24 @@ static enum onramp_status write_public(const char *path, const char *text, struc
         return onramp_fail_sys(err, errno, "cannot create '%.200s'", path);
     bool good = fprintf(file, "%s\n", text) > 0;
     good = fclose(file) == 0 && good;
-    return good ? ONRAMP_OK : onramp_fail_sys(err, errno, "cannot write '%.200s'", path);
+    if (good)
+        return ONRAMP_OK;
+    enum onramp_status st = onramp_fail_sys(err, errno, "cannot write '%.200s'", path);
+    (void)unlink(path);
+    return st;
+}
+
+/* The public key to its file, then to standard output: at once, so that whoever was not told of the pair has none. */
+static enum onramp_status publish(const struct onramp_seal_key *key, const char *path, struct onramp_error *err)
+{
+    char text[ONRAMP_SEAL_PUBLIC_MAX];
+    onramp_seal_public_text(onramp_seal_key_public(key), text);
+    enum onramp_status st = write_public(path, text, err);
+    if (st != ONRAMP_OK || dprintf(STDOUT_FILENO, "%s\n", text) > 0)
+        return st;
+    st = onramp_fail_sys(err, errno, "no key pair was made: cannot write to standard output");
+    (void)unlink(path);
+    return st;
 }
 
 static enum onramp_status make_pair(const struct keygen_values *values, const char *public_path,
@@ -62,7 +82,6 @@ static enum onramp_status make_pair(const struct keygen_values *values, const ch
 {
     struct onramp_secret *passphrase = NULL;
     struct onramp_seal_key *key = NULL;
-    char text[ONRAMP_SEAL_PUBLIC_MAX];
     enum onramp_status st = ONRAMP_OK;
     if (!values->no_passphrase)
         st = passphrase_read(&passphrase, values->passphrase_file, true, err);
@@ -71,9 +90,9 @@ static enum onramp_status make_pair(const struct keygen_values *values, const ch
     if (st == ONRAMP_OK)
         st = onramp_seal_key_save(key, values->out, passphrase, err);
     if (st == ONRAMP_OK) {
-        onramp_seal_public_text(onramp_seal_key_public(key), text);
-        printf("%s\n", text);
-        st = write_public(public_path, text, err);
+        st = publish(key, public_path, err);
+        if (st != ONRAMP_OK)
+            (void)unlink(values->out); /* half a pair is none */
     }
     onramp_seal_key_free(key);
     onramp_secret_free(passphrase);

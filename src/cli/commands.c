@@ -65,7 +65,7 @@ const struct command commands[] = {
     {"keygen", "a key pair for sealed passwords: 'upload --seal-to' takes the public one, 'open' the secret one",
      "Prints the public key, which may be known to everyone. The secret key is encrypted under a passphrase, which is\n"
      "asked for twice. Whoever loses it has lost the passwords.\n"
-     "Exit codes: 0 made, 2 not made.",
+     "Exit codes: 0 made, 2 not made: then there is no file of it.",
      &keygen_table, ~0U, cmd_keygen},
     {"open", "the passwords that 'upload --seal-to' has kept, as CSV",
      "Opens every line of FILE and prints those passwords that are in force, by the ledger. Where answers were lost, "

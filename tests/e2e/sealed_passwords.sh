@@ -23,6 +23,19 @@ public=$(cat out)
 setsid "$ONRAMP_BINARY" keygen --out third.key >out 2>err </dev/null && fail "a passphrase from nowhere"
 says err 'no terminal to ask for the passphrase'
 
+# All of it or nothing: who was not told the public key, or has it in no file, has no secret key either.
+code=0
+"$ONRAMP_BINARY" keygen --out untold.key --no-passphrase >/dev/full 2>err || code=$?
+[ "$code" = 2 ] || fail "keygen that cannot tell the public key ends with $code"
+[ "$(cat err)" = 'onramp: no key pair was made: cannot write to standard output: No space left on device' ] ||
+    fail "another line was expected"
+[ ! -e untold.key ] && [ ! -e untold.key.pub ] || fail "a key is left that nobody was told of"
+onramp 0 keygen --out untold.key --no-passphrase
+long=$(printf '%0252d' 0) # there is no room for .pub behind it
+onramp 2 keygen --out "$long" --no-passphrase
+says err 'File name too long'
+[ ! -e "$long" ] || fail "a secret key is left without its public one"
+
 # ---- a tenant, and users ----
 
 start_tenant --latency 0
