@@ -120,4 +120,7 @@ void onramp_dbconnections_change_password(struct onramp_call *call)
     }
     tenant->counts.mails += account != NULL;
     onramp_respond_text(call, 200, "text/html; charset=utf-8", "We've just sent you an email to reset your password.");
+    struct onramp_gate_verdict shown = {.passed = true};
+    onramp_gate_describe(&tenant->gate, mails, call->now, &shown);
+    onramp_respond_limits(call, &shown);
 }

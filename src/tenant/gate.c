@@ -109,8 +109,8 @@ static int64_t up(int64_t value, int64_t unit)
     return (value + unit - 1) / unit;
 }
 
-static void describe(struct onramp_gate *gate, struct onramp_bucket *bucket, onramp_time now,
-                     struct onramp_gate_verdict *out)
+void onramp_gate_describe(const struct onramp_gate *gate, struct onramp_bucket *bucket, onramp_time now,
+                          struct onramp_gate_verdict *out)
 {
     out->has_limits = true;
     out->limit = (uint32_t)(bucket->capacity / (uint64_t)bucket->rate.per);
@@ -178,7 +178,7 @@ void onramp_gate_pass(struct onramp_gate *gate, enum onramp_group group, onramp_
     else if (empty != NULL)
         shown = empty;
     if (shown != NULL)
-        describe(gate, shown, now, out);
+        onramp_gate_describe(gate, shown, now, out);
 
     struct onramp_bucket *creates = create_bucket(gate);
     if (creates != NULL)

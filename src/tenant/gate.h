@@ -46,6 +46,10 @@ ONRAMP_NODISCARD enum onramp_status onramp_gate_init(struct onramp_gate *gate,
 void onramp_gate_pass(struct onramp_gate *gate, enum onramp_group group, onramp_time now,
                       struct onramp_gate_verdict *out);
 
+/* What the headers say of a bucket, this one's or another: the three numbers of *out. */
+void onramp_gate_describe(const struct onramp_gate *gate, struct onramp_bucket *bucket, onramp_time now,
+                          struct onramp_gate_verdict *out);
+
 /* Let the competing calls up to `now` happen. */
 void onramp_gate_catch_up(struct onramp_gate *gate, onramp_time now);
 

@@ -74,6 +74,8 @@ void onramp_respond_error(struct onramp_call *call, int status, const char *code
 /* The Authentication API's: {error, error_description}. */
 void onramp_respond_oauth(struct onramp_call *call, int status, const char *error, const char *format, ...)
     ONRAMP_PRINTF(4, 5);
+/* The x-ratelimit headers of an answer, if there is a bucket to tell of and the tenant tells. */
+void onramp_respond_limits(struct onramp_call *call, const struct onramp_gate_verdict *verdict);
 /* Take back an answer written so far. */
 void onramp_respond_clear(struct onramp_tenant_response *out);
 

@@ -21,6 +21,15 @@ void onramp_respond_header(struct onramp_tenant_response *out, const char *name,
     va_end(args);
 }
 
+void onramp_respond_limits(struct onramp_call *call, const struct onramp_gate_verdict *verdict)
+{
+    if (!verdict->has_limits || call->tenant->settings.no_headers)
+        return;
+    onramp_respond_header(call->out, "x-ratelimit-limit", "%u", (unsigned)verdict->limit);
+    onramp_respond_header(call->out, "x-ratelimit-remaining", "%u", (unsigned)verdict->tokens);
+    onramp_respond_header(call->out, "x-ratelimit-reset", "%lld", (long long)verdict->reset);
+}
+
 void onramp_respond_clear(struct onramp_tenant_response *out)
 {
     free(out->body);

@@ -372,21 +372,12 @@ static void answer(struct onramp_call *call, const struct route *route)
         route->answer(call);
 }
 
-static void add_limits(struct onramp_call *call, const struct onramp_gate_verdict *verdict)
-{
-    if (!verdict->has_limits || call->tenant->settings.no_headers)
-        return;
-    onramp_respond_header(call->out, "x-ratelimit-limit", "%u", (unsigned)verdict->limit);
-    onramp_respond_header(call->out, "x-ratelimit-remaining", "%u", (unsigned)verdict->tokens);
-    onramp_respond_header(call->out, "x-ratelimit-reset", "%lld", (long long)verdict->reset);
-}
-
 static void refuse(struct onramp_call *call, const struct onramp_gate_verdict *verdict)
 {
     onramp_respond_error(call, 429, "too_many_requests", "%s", verdict->message);
     enum onramp_refusal kind = call->tenant->settings.refusal;
     if (kind == ONRAMP_REFUSAL_LIMITS || kind == ONRAMP_REFUSAL_BOTH)
-        add_limits(call, verdict);
+        onramp_respond_limits(call, verdict);
     if (kind == ONRAMP_REFUSAL_RETRY_AFTER || kind == ONRAMP_REFUSAL_BOTH) {
         onramp_respond_header(call->out, "retry-after", "%lld",
                               (long long)((verdict->wait + ONRAMP_SECOND - 1) / ONRAMP_SECOND));
@@ -438,7 +429,7 @@ static void admit(struct onramp_call *call, enum onramp_fault fault)
     answer(call, route);
     /* Recorded answers carry the limits on every 2xx, and on no 400, 401 or 404. */
     if (call->out->status >= 200 && call->out->status < 300)
-        add_limits(call, &verdict);
+        onramp_respond_limits(call, &verdict);
 }
 
 static void manage(struct onramp_call *call)

@@ -310,12 +310,16 @@ static void a_reset_mail_tells_nothing_and_is_limited_by_address(void **state)
     bench_init(&b);
     assert_int_equal(bench_create(&b, "\"email\":\"ann@example.com\",\"verify_email\":false"), 201);
     assert_int_equal(bench_create(&b, "\"email\":\"bob@example.com\",\"verify_email\":false"), 201);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         assert_int_equal(change_password(&b, "Ann"), 200);
+        assert_int_equal(bench_number(&b, "x-ratelimit-limit"), 10);
+        assert_int_equal(bench_number(&b, "x-ratelimit-remaining"), 9 - i);
+    }
     char said[100];
     snprintf(said, sizeof said, "%.*s", (int)b.answer.body_size, b.answer.body);
     assert_int_equal(change_password(&b, "ann"), 429);
     assert_int_equal(change_password(&b, "bob"), 200);
+    assert_int_equal(bench_number(&b, "x-ratelimit-remaining"), 9);
     assert_int_equal(change_password(&b, "nobody"), 200);
     assert_memory_equal(b.answer.body, said, b.answer.body_size);
     b.now += ONRAMP_MINUTE;
