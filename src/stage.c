@@ -137,31 +137,31 @@ void onramp_stage_proceed(struct onramp_stage *s, uint32_t id)
 
 /* ---- admit and feed: those whom the ledger says were created ---- */
 
-/* Parties go when they are full, or when nobody comes any more. */
+/* Parties go when they are full, or when nobody comes any more; who is to go alone, at once. */
 static void announce(struct onramp_stage *s)
 {
-    size_t waiting = s->todo_count - s->todo_next;
+    size_t waiting = s->todo_count - s->todo_next - s->alone;
     size_t parties = waiting / s->kind->party + (s->complete && waiting % s->kind->party > 0 ? 1 : 0);
-    onramp_scheduler_expect(s->lane->scheduler, parties);
+    onramp_scheduler_expect(s->lane->scheduler, s->alone + parties);
 }
 
-static void add_task(struct onramp_stage *s, const struct onramp_ledger_entry *entry, bool alone)
+static void add_task(struct onramp_stage *s, const struct onramp_ledger_entry *entry)
 {
-    struct onramp_task *todo = onramp_grow(s->todo, s->todo_count, &s->todo_room, sizeof *todo);
+    const struct onramp_ledger_entry **todo = onramp_grow(s->todo, s->todo_count, &s->todo_room, sizeof *todo);
     if (todo == NULL) {
         onramp_engine_fail(s->engine, ONRAMP_STOP_DISK, onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory"));
         s->summary->unsent++;
         return;
     }
     s->todo = todo;
-    s->todo[s->todo_count++] = (struct onramp_task){.entry = entry, .alone = alone};
+    s->todo[s->todo_count++] = entry;
 }
 
 void onramp_stage_admit(struct onramp_stage *s, const struct onramp_ledger_entry *entry)
 {
     s->summary->users++;
     if (s->kind->wants(s, entry)) {
-        add_task(s, entry, false);
+        add_task(s, entry);
         announce(s);
         return;
     }
@@ -196,14 +196,20 @@ static void ended(void *self)
         onramp_stage_complete(s->next);
 }
 
+static const struct onramp_ledger_entry *next_user(struct onramp_stage *s)
+{
+    s->alone -= s->alone > 0 ? 1 : 0;
+    return s->todo[s->todo_next++];
+}
+
 /* Those whose result is known end here, without a request. */
 static void pass_known(struct onramp_stage *s)
 {
     enum onramp_result result;
     const char *message;
     while (s->kind->known != NULL && s->todo_next < s->todo_count && s->lane->stop == ONRAMP_STOP_NOT &&
-           s->kind->known(s, s->todo[s->todo_next].entry, &result, &message)) {
-        struct onramp_errand errand = {.who = {s->todo[s->todo_next++].entry}, .count = 1};
+           s->kind->known(s, s->todo[s->todo_next], &result, &message)) {
+        struct onramp_errand errand = {.who = {next_user(s)}, .count = 1};
         conclude(s, &errand, result, NULL, message);
     }
 }
@@ -221,22 +227,21 @@ static bool feed(void *self)
     assert(id < s->engine->job_count); /* the scheduler asks for food only while it has room */
     struct onramp_errand *errand = &s->errands[id];
     *errand = (struct onramp_errand){.held = true};
-    bool alone;
-    do {
-        alone = s->todo[s->todo_next].alone;
-        errand->who[errand->count++] = s->todo[s->todo_next++].entry;
-    } while (!alone && errand->count < s->kind->party && s->todo_next < s->todo_count && !s->todo[s->todo_next].alone);
+    uint32_t party = s->alone > 0 ? 1 : s->kind->party;
+    while (errand->count < party && s->todo_next < s->todo_count)
+        errand->who[errand->count++] = next_user(s);
     announce(s);
     onramp_scheduler_add(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
     return true;
 }
 
-/* A request about several users was refused, maybe for one of them: each on its own. */
+/* A request about several users was refused, maybe for one of them: each on its own, before all who wait. They were
+ * taken from the front of the list, so that there is room for them. */
 static void split(struct onramp_stage *s, uint32_t id)
 {
     struct onramp_errand *errand = &s->errands[id];
-    for (; errand->count > 1; errand->count--)
-        add_task(s, errand->who[errand->count - 1], true);
+    for (; errand->count > 1; errand->count--, s->alone++)
+        s->todo[--s->todo_next] = errand->who[errand->count - 1];
     announce(s);
     onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
 }
@@ -466,7 +471,7 @@ static uint64_t count_requests(const struct onramp_stage *s)
     enum onramp_result result;
     const char *message;
     for (size_t i = 0; i < s->todo_count; i++)
-        count += s->kind->known == NULL || !s->kind->known(s, s->todo[i].entry, &result, &message) ? 1 : 0;
+        count += s->kind->known == NULL || !s->kind->known(s, s->todo[i], &result, &message) ? 1 : 0;
     return count;
 }
 
@@ -509,7 +514,7 @@ static void settle_rest(struct onramp_stage *s)
         forget(errand);
     }
     for (; s->todo_next < s->todo_count; s->todo_next++) {
-        struct onramp_errand errand = {.who = {s->todo[s->todo_next].entry}, .count = 1};
+        struct onramp_errand errand = {.who = {s->todo[s->todo_next]}, .count = 1};
         leave(s, &errand);
     }
 }

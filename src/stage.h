@@ -59,11 +59,6 @@ struct onramp_stage_kind {
                      const struct onramp_reply *reply);
 };
 
-struct onramp_task {
-    const struct onramp_ledger_entry *entry;
-    bool alone; /* a request with others was refused, and this one may not be why */
-};
-
 struct onramp_stage {
     const struct onramp_stage_kind *kind;
     const struct onramp_stage_setup *setup;
@@ -77,8 +72,9 @@ struct onramp_stage {
     struct onramp_lane *lane;
     struct onramp_stage *next; /* whoever is through with this one goes on to that; NULL: it is the last */
     struct onramp_errand *errands;
-    struct onramp_task *todo; /* grows as users come */
+    const struct onramp_ledger_entry **todo; /* grows as users come */
     size_t todo_count, todo_next, todo_room;
+    size_t alone;  /* the next so many go each by itself: a request with others was refused, and they may not be why */
     bool complete; /* nobody comes any more */
 };
 

@@ -87,6 +87,38 @@ static void a_member_that_is_gone_does_not_keep_the_others_out(void **state)
     world_clear(&w);
 }
 
+static uint64_t of_the_party; /* that were members when the last create came */
+
+static void watch_party(void *context, const struct onramp_tenant_request *request)
+{
+    struct world *w = context;
+    if (strcmp(request->path, "/api/v2/users") != 0)
+        return;
+    of_the_party = 0;
+    for (uint64_t record = 0; record < 10; record++)
+        of_the_party += account(w, record) != NULL && has(account(w, record)->organizations, everything.organization);
+}
+
+/* Ten wait for their organization when the upload begins, and it creates one more every ten seconds. */
+static void who_was_in_a_refused_party_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(2);
+    setup.tenant.groups[ONRAMP_GROUP_CREATE] = (struct onramp_limit){.burst = 10, .rate = {6, ONRAMP_MINUTE}};
+    populate(&w, &setup, 10);
+    onramp_directory_remove(&w.tenant->directory, account(&w, 4));
+    w.watch = watch_party;
+    w.watch_context = &w;
+    after = &(struct onramp_after){.organization = everything.organization};
+    struct onramp_summary summary = upload(&w, 20, 3);
+    after = NULL;
+    assert_int_equal(summary.after[ONRAMP_DEED_MEMBER].counts[ONRAMP_RESULT_DONE], 19);
+    assert_int_equal(of_the_party, 9);
+    assert_int_equal(summary.after[ONRAMP_DEED_MEMBER].requests, 12);
+    world_clear(&w);
+}
+
 static void an_organization_that_is_not_there_stops_the_run_and_says_so(void **state)
 {
     (void)state;
@@ -561,6 +593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_created_user_gets_its_roles_and_its_organization),
         cmocka_unit_test(a_member_that_is_gone_does_not_keep_the_others_out),
+        cmocka_unit_test(who_was_in_a_refused_party_waits_for_nobody),
         cmocka_unit_test(an_organization_that_is_not_there_stops_the_run_and_says_so),
         cmocka_unit_test(a_token_without_the_scope_is_refused_before_the_first_create),
         cmocka_unit_test(roles_and_members_are_complete_after_deaths_on_a_bad_network),
