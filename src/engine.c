@@ -71,6 +71,13 @@ void onramp_engine_name_run(const struct onramp_engine *e, char *name, size_t si
                    (unsigned long long)(b & UINT64_C(0xffffffffffff)));
 }
 
+onramp_span onramp_engine_under(const struct onramp_rate *ceiling, uint64_t requests)
+{
+    if (ceiling->tokens == 0)
+        return 0;
+    return (onramp_span)((double)requests * (double)ceiling->per / (double)ceiling->tokens);
+}
+
 int64_t onramp_engine_wall(const struct onramp_engine *e)
 {
     return e->transport->ops->wall(e->transport->self);

@@ -115,6 +115,9 @@ bool onramp_engine_quiet(const struct onramp_engine *engine);
 /* A name for the run that no other has: a UUID (version 4), made of the target's seed. */
 void onramp_engine_name_run(const struct onramp_engine *engine, char *name, size_t size);
 
+/* How long so many requests take under a ceiling of the user's own; 0 if there is none. For people. */
+onramp_span onramp_engine_under(const struct onramp_rate *ceiling, uint64_t requests);
+
 int64_t onramp_engine_wall(const struct onramp_engine *engine); /* for the ledger's `at`; decides nothing */
 
 /* This lane stops, with engine->err as its reason, and those behind it, which build on what it does. Those ahead go on:

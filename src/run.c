@@ -174,10 +174,13 @@ void onramp_run_report(struct onramp_run *r)
     for (int i = 0; i < ONRAMP_OUTCOMES; i++)
         p.settled += p.counts[i] = r->summary->counts[i];
     onramp_pacer_view(r->engine.pacer, r->engine.now, &p.pacer);
-    double left = (double)(p.records > p.settled ? p.records - p.settled : 0);
+    uint64_t left = p.records > p.settled ? p.records - p.settled : 0;
     if (p.pacer.known && p.pacer.per_second > 0) {
-        double refill = left - p.pacer.level_low;
+        double refill = (double)left - p.pacer.level_low;
+        onramp_span own = onramp_engine_under(&r->settings->target.pacing.ceiling, left);
         p.remaining = refill > 0 ? (onramp_span)(refill / p.pacer.per_second * (double)ONRAMP_SECOND) : 0;
+        if (p.remaining < own)
+            p.remaining = own;
     }
     r->engine.observer->progress(r->engine.observer->context, &p);
 }

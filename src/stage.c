@@ -407,9 +407,8 @@ static void land(void *self, const struct onramp_answer *given)
 /* Mails go by the ceiling alone. Of other stages no honest estimate is known: their bucket may be any. */
 static onramp_span remaining(const struct onramp_stage *s, uint64_t users)
 {
-    const struct onramp_rate *pace = &s->setup->target->pacing.ceiling;
     bool mails = s->kind->scopes == NULL;
-    return mails ? (onramp_span)((double)users * (double)pace->per / (double)pace->tokens) : ONRAMP_NEVER;
+    return mails ? onramp_engine_under(&s->setup->target->pacing.ceiling, users) : ONRAMP_NEVER;
 }
 
 static void report(void *self)

@@ -60,6 +60,9 @@ static void note_missed(void *context, uint64_t record, const struct onramp_iden
     strcat(missed, word);
 }
 
+static struct onramp_rate ceiling; /* the user's own; {0, 0}: none */
+static void (*progress)(void *context, const struct onramp_progress *p);
+
 /* One run of the command. The ledger at ledger_path stays. */
 static struct onramp_summary run_once(struct world *w, struct world_source *records, uint64_t seed)
 {
@@ -67,7 +70,7 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
     struct onramp_summary summary;
     struct onramp_ledger *ledger = NULL;
     struct onramp_error err = {0};
-    struct onramp_observer observer = {.context = w};
+    struct onramp_observer observer = {.context = w, .progress = progress};
     if (getenv("ONRAMP_TRACE") != NULL) {
         observer.log = show;
         observer.debug = true;
@@ -75,6 +78,7 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
     world_upload_settings(w, &settings, seed);
     settings.missed = records->count < 10 ? note_missed : NULL;
     missed[0] = '\0';
+    settings.target.pacing.ceiling = ceiling;
     if (onramp_ledger_open(&ledger, ledger_path, &w->disk, &err) != ONRAMP_OK) {
         if (!w->dead && w->fail_at == 0)
             fail_msg("%s", err.text);
@@ -129,6 +133,38 @@ static void creates_everyone_on_every_plan(void **state)
         }
         if (refused > 0)
             fail_msg("%s: %llu refusals", tier, (unsigned long long)refused);
+    }
+}
+
+static onramp_time end_at; /* when it will be done, as progress has it halfway; 0: not halfway yet */
+
+static void note_end(void *context, const struct onramp_progress *p)
+{
+    const struct world *w = context;
+    if (end_at == 0 && p->settled >= p->records / 2)
+        end_at = w->now + p->remaining;
+}
+
+static void foresees_the_end_under_a_ceiling_of_the_users_own(void **state)
+{
+    (void)state;
+    static const struct onramp_rate ceilings[] = {{0, 0}, {1, ONRAMP_SECOND}, {1000, ONRAMP_SECOND}};
+    for (size_t i = 0; i < sizeof ceilings / sizeof ceilings[0]; i++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(1, "enterprise");
+        start(&w, &records, &setup, 300);
+        ceiling = ceilings[i];
+        progress = note_end;
+        end_at = 0;
+        assert_int_equal(run_once(&w, &records, 1).exit, 0);
+        ceiling = ceilings[0];
+        progress = NULL;
+        onramp_span off = w.now > end_at ? w.now - end_at : end_at - w.now;
+        if (off > 5 * ONRAMP_SECOND)
+            fail_msg("ceiling %llu: the end is %.1f s from where it was seen", (unsigned long long)ceilings[i].tokens,
+                     (double)off / (double)ONRAMP_SECOND);
+        world_clear(&w);
     }
 }
 
@@ -616,6 +652,7 @@ int main(void)
         cmocka_unit_test(keeps_a_password_to_itself_that_the_tenant_repeats),
         cmocka_unit_test(keeps_token_and_secret_to_itself_that_a_server_repeats),
         cmocka_unit_test(lands_what_is_in_flight_when_interrupted),
+        cmocka_unit_test(foresees_the_end_under_a_ceiling_of_the_users_own),
         cmocka_unit_test(tells_what_others_took_and_never_more),
         cmocka_unit_test(loses_and_doubles_nobody_on_a_bad_network),
         cmocka_unit_test(survives_death_between_any_two_deeds),
