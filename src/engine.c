@@ -383,6 +383,7 @@ static void excuse_absence(struct onramp_engine *e, onramp_time since, onramp_ti
 
 void onramp_engine_run(struct onramp_engine *e)
 {
+    e->session.underway = true;
     e->now = e->transport->ops->now(e->transport->self);
     for (uint32_t i = 0; i < e->lane_count; i++)
         e->lanes[i].progress_at = e->now;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CALL_TRIES   4             /* of one call that fails in passing */
+#define CALL_TRIES   4             /* of one call that fails in passing, before a run has begun */
 #define TOKEN_GROUP  ONRAMP_GROUPS /* no bucket of the Management API: not paced */
 #define CLIENT_PAGES 100           /* of a connection's clients, 1000 a page */
 
@@ -216,10 +216,13 @@ static enum onramp_status call_tenant(struct onramp_session *s, const struct cal
             return onramp_secret_copy(body, answer.body != NULL ? answer.body : "", answer.body_size, err);
         failures += throttled ? 0 : 1;
         onramp_time now = t->ops->now(t->self);
-        if (answer.certificate || failures >= CALL_TRIES || now - started_at > s->target->give_up_after)
+        bool enough = (!s->underway && failures >= CALL_TRIES) || now - started_at > s->target->give_up_after;
+        if (answer.certificate || enough)
             return onramp_session_explain(s, reply, ONRAMP_ENET, err);
+        if (failures == CALL_TRIES && !throttled)
+            onramp_session_log(s, ONRAMP_LOG_WARN, "waits for a fresh token: %s", reply->message);
         /* A paced call that was throttled is held by the pacer; the token endpoint has no pacer. */
-        onramp_span wait = onramp_backoff(ONRAMP_SECOND / 2, 8 * ONRAMP_SECOND, failures + 1, &s->rng);
+        onramp_span wait = onramp_backoff(ONRAMP_SECOND / 2, 30 * ONRAMP_SECOND, failures + 1, &s->rng);
         if (throttled && reply->signal.has_retry_after)
             wait = reply->signal.retry_after;
         st = sleep_until(s, now + wait, err);

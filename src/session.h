@@ -35,6 +35,7 @@ struct onramp_session {
     int64_t heard_date;
     struct onramp_signal heard_limits;
     bool interrupted; /* a call here ended because the user wants to stop */
+    bool underway;    /* a run has begun: a call that fails in passing is tried as long as the run may wait */
 };
 
 void onramp_session_init(struct onramp_session *session, const struct onramp_target *target,

@@ -403,6 +403,8 @@ static void gives_up_on_a_tenant_that_only_fails_and_loses_nothing(void **state)
     }
 }
 
+static onramp_span give_up_after; /* 0: as usual */
+
 /* One upload with client credentials instead of a token. */
 static struct onramp_summary run_with_credentials(struct world *w, struct world_source *records, uint64_t seed)
 {
@@ -415,6 +417,8 @@ static struct onramp_summary run_with_credentials(struct world *w, struct world_
     struct onramp_error err = {0};
     assert_int_equal(onramp_secret_copy(&secret, "local-secret", 12, NULL), ONRAMP_OK);
     settings.target.access = (struct onramp_access_settings){.client_id = "local-client", .client_secret = secret};
+    if (give_up_after > 0)
+        settings.target.give_up_after = give_up_after;
     assert_int_equal(onramp_ledger_open(&ledger, ledger_path, &w->disk, &err), ONRAMP_OK);
     records->next = 0;
     enum onramp_status st = onramp_upload(&settings, &records->source, &w->transport, ledger, NULL, &summary, &err);
@@ -437,6 +441,49 @@ static void renews_its_token_before_it_expires(void **state)
     assert_int_equal(summary.counts[ONRAMP_CREATED], 300);
     assert_int_equal(w.creates_sent, 300); /* none had to be sent again for a 401 */
     world_clear(&w);
+}
+
+static struct onramp_transport_ops through_outage; /* of the token endpoint alone … */
+static const struct onramp_transport_ops *without;
+static onramp_time outage_at; /* … for a minute */
+
+static enum onramp_status send_through_outage(void *self, uint32_t id, const struct onramp_request *request,
+                                              struct onramp_error *err)
+{
+    struct world *w = self;
+    bool out = strcmp(request->path, "/oauth/token") == 0 && w->now >= outage_at && w->now < outage_at + ONRAMP_MINUTE;
+    w->setup.network.chance[WORLD_UNAVAILABLE] = out ? 1000000 : 0;
+    return without->send(self, id, request, err);
+}
+
+/* Its patience is what was given, and the run that ends with it is carried on by the next. */
+static void waits_for_a_token_in_the_middle_of_a_run(void **state)
+{
+    (void)state;
+    static const onramp_span patience[] = {10 * ONRAMP_MINUTE, 20 * ONRAMP_SECOND};
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(1, "free");
+        setup.tenant.token_seconds = 20; /* the run takes some 150 s */
+        start(&w, &records, &setup, 300);
+        without = w.transport.ops;
+        through_outage = *without;
+        through_outage.send = send_through_outage;
+        w.transport.ops = &through_outage;
+        outage_at = w.now + 30 * ONRAMP_SECOND;
+        give_up_after = patience[i];
+        struct onramp_summary summary = run_with_credentials(&w, &records, 1);
+        assert_int_equal(summary.exit, i == 0 ? 0 : 5);
+        assert_true(summary.counts[ONRAMP_CREATED] > 50);
+        assert_int_equal(users(&w), summary.counts[ONRAMP_CREATED]);
+        outage_at = 0; /* is long over */
+        assert_int_equal(run_with_credentials(&w, &records, 2).exit, 0);
+        give_up_after = 0;
+        assert_int_equal(world_disagreements(&w, &records, ledger_path, NULL), 0);
+        assert_int_equal(w.creates_sent, 300);
+        world_clear(&w);
+    }
 }
 
 static void renews_its_token_once_on_a_401(void **state)
@@ -664,6 +711,7 @@ int main(void)
         cmocka_unit_test(finds_a_disabled_connection_before_the_first_write),
         cmocka_unit_test(gives_up_on_a_tenant_that_only_fails_and_loses_nothing),
         cmocka_unit_test(renews_its_token_before_it_expires),
+        cmocka_unit_test(waits_for_a_token_in_the_middle_of_a_run),
         cmocka_unit_test(renews_its_token_once_on_a_401),
     };
     return cmocka_run_group_tests(tests, set_up, tidy);
