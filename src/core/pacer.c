@@ -259,8 +259,7 @@ static void shown(struct onramp_pacer *p, struct onramp_belief *b, uint32_t tick
                   onramp_time now)
 {
     b->missed = 0;
-    if (s->has_reset)
-        onramp_belief_announced(b, s->reset, now);
+    onramp_belief_announced(b, reset_at(p, s, now, 0) - now, s->remaining);
     onramp_belief_spoke(b, ticket, s->remaining, &p->rtt, now);
     onramp_span token = ONRAMP_SECOND * 1000 / max(1, onramp_belief_rate(b, now) / 1000);
     onramp_time again_at = reset_at(p, s, now, max(b->patience, 2 * token));

@@ -15,8 +15,6 @@
 #define FASTEST  4                        /* … to full in a quarter of a second */
 #define FINEST   3                        /* per mille: ranges are not split below */
 #define TINY     4                   /* tokens; smaller buckets show too little while they are neither full nor empty */
-#define STILL    5                   /* takes that leave the announced reset where it is: hardly a drip */
-#define STOOD    (2 * ONRAMP_SECOND) /* … and for so long: resets are in whole seconds */
 #define ENOUGH   (3 * ONRAMP_SECOND) /* Auth0's slowest documented refill is a token in 1.2 s */
 #define ASKING   (150 * ONRAMP_MILLISECOND)
 #define IDLE     7 /* seconds; all of Auth0's documented plans fill their bucket in less, if it drips */
@@ -350,30 +348,27 @@ int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_
     return min(kept + 3 * trip, max(0, ((int64_t)b->size - 2) * TOKEN * 4 / 10));
 }
 
-void onramp_belief_announced(struct onramp_belief *b, int64_t reset, onramp_time now)
+void onramp_belief_announced(struct onramp_belief *b, onramp_span away, uint32_t remaining)
 {
-    bool same = reset == b->reset;
-    b->unmoved = same ? b->unmoved + 1 : 0;
-    b->reset_at = same ? b->reset_at : now;
-    b->reset = reset;
+    int64_t missing = (int64_t)b->size - remaining;
+    b->far = (away - 2 * ONRAMP_SECOND) * b->size > missing * IDLE * ONRAMP_SECOND; /* Date and reset: whole seconds */
 }
 
 int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now)
 {
-    int64_t half = (b->size - 1) * TOKEN / 2, slow, fast;
+    int64_t half = (b->size - 1) * TOKEN / 2, slow, fast, helping;
+    bool minutes = onramp_belief_rates(b, ONRAMP_MINUTE, &helping, &fast);
     bool dripping = onramp_belief_rates(b, 0, &slow, &fast);
+    bool seconds = onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
     if (now < b->shared_until)
         return b->size < TINY ? 2 * half : max(half, min(b->size - 3, SPARED) * TOKEN);
-    if (b->unmoved >= STILL && now - b->reset_at > STOOD && b->size >= TINY &&
-        onramp_belief_rates(b, ONRAMP_MINUTE, &slow, &fast))
+    if (minutes && b->far && b->size >= TINY)
         return 0; /* likely a helping a minute: what is left at its edge costs a part of one */
     if (dripping) /* of a tiny one, while its kind is not known, take from a full one only */
-        return b->size < TINY && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) ? 2 * half : half;
+        return b->size < TINY && seconds ? 2 * half : half;
     /* Room for the next helping, and for one twice as large as was seen to be shown. Not for all that are possible:
      * where others draw from a drip, windows often explain the answers for a while, and there the half is theirs. */
-    if (onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) || onramp_belief_rates(b, ONRAMP_MINUTE, &slow, &fast))
-        return max(0, min(half, (b->size - 1) * TOKEN - 2 * slow));
-    return half;
+    return max(0, min(half, (b->size - 1) * TOKEN - 2 * (seconds ? slow : helping)));
 }
 
 onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const struct onramp_rtt *rtt, onramp_time now)

@@ -72,9 +72,7 @@ struct onramp_belief {
     int64_t mark;             /* supply proven at … */
     onramp_time mark_at;      /* … for the net refill */
     int64_t net;              /* microtokens a second; 0: not measured */
-    int64_t reset;            /* as last announced … */
-    onramp_time reset_at;     /* … since then … */
-    uint32_t unmoved;         /* … by so many more answers in a row */
+    bool far;                 /* the announced reset: further away than a drip of a documented plan takes to fill */
     bool refused;             /* since it was, nothing has been taken */
     onramp_time refused_at;
     onramp_span patience; /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
@@ -113,9 +111,9 @@ onramp_time onramp_belief_due(const struct onramp_belief *b, int64_t stand, onra
 
 /* Microtokens that others may take before an answer shows it. */
 int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
-/* What an answer announced. Of a drip it moves with every take, of a window it stands still; good enough for the
- * standing reserve, for which nothing can be refused. */
-void onramp_belief_announced(struct onramp_belief *b, int64_t reset, onramp_time now);
+/* What an answer announced: how far away the reset is, 0 if that is not known. It may mean anything, but is good enough
+ * for the standing reserve, for which nothing can be refused. */
+void onramp_belief_announced(struct onramp_belief *b, onramp_span away, uint32_t remaining);
 /* The standing reserve worth keeping, microtokens. */
 int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now);
 int64_t onramp_belief_takes(const struct onramp_belief *b); /* microtokens, with those on the wire */

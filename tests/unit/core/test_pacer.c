@@ -283,30 +283,31 @@ static void tells_two_buckets_of_one_size_apart_by_what_is_left_in_them(void **s
     }
 }
 
-/* 20 tokens, and nothing is refilled for seconds. */
-static onramp_time next_at_eight(bool moves)
+/* How many of the 19 that are left leave at once, if the reset is announced for so many seconds later? */
+static int go_at_once(int64_t reset)
 {
     struct onramp_pacer *p = made(plain);
-    onramp_time now = 0;
-    for (uint32_t left = 19; left >= 8; left--) {
-        struct onramp_signal s = taken(20, left);
-        s.has_reset = s.has_date = true;
-        s.date = 1000 + now / ONRAMP_SECOND;
-        s.reset = moves ? 1010 + now / ONRAMP_SECOND : 1060;
-        now += 300 * MS;
-        uint32_t ticket = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
-        onramp_pacer_answered(p, ticket, &s, now += 100 * MS);
-    }
-    onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+    struct onramp_signal s = taken(20, 19);
+    s.has_reset = s.has_date = true;
+    s.date = 1700000000;
+    s.reset = s.date + reset;
+    onramp_time now = 100 * MS;
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, 0), &s, now);
+    int gone = 0;
+    for (; onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now) <= now; gone++)
+        (void)onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
     onramp_pacer_free(p);
-    return at - now;
+    return gone;
 }
 
-static void keeps_nothing_back_while_the_reset_stands_still(void **state)
+static void keeps_nothing_back_if_the_reset_is_further_away_than_a_drip_needs(void **state)
 {
     (void)state;
-    assert_true(next_at_eight(false) <= 0); /* what is left at the edge of a minute is lost */
-    assert_true(next_at_eight(true) > 0);
+    assert_int_equal(go_at_once(3), 19); /* what is left at the edge of a minute is lost */
+    assert_int_equal(go_at_once(60), 19);
+    assert_in_range(go_at_once(2), 9, 12); /* both in whole seconds: one token may need as little as any */
+    assert_in_range(go_at_once(-1000), 9, 12);
+    assert_in_range(go_at_once(1000000), 9, 12); /* hardly a time */
 }
 
 /* Supply rises by two, and then not for a second. That is no drip; windows would explain it, and so do others who draw
@@ -895,7 +896,7 @@ int main(void)
         cmocka_unit_test(counts_groups_with_the_same_limit_as_one_bucket),
         cmocka_unit_test(counts_a_group_that_has_shown_nothing_against_all),
         cmocka_unit_test(tells_two_buckets_of_one_size_apart_by_what_is_left_in_them),
-        cmocka_unit_test(keeps_nothing_back_while_the_reset_stands_still),
+        cmocka_unit_test(keeps_nothing_back_if_the_reset_is_further_away_than_a_drip_needs),
         cmocka_unit_test(keeps_half_while_windows_have_shown_little),
         cmocka_unit_test(keeps_a_margin_for_others_by_estimate),
         cmocka_unit_test(members_wait_for_the_bucket_in_front_of_their_own),
