@@ -368,7 +368,9 @@ int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now)
         return b->size < TINY && seconds ? 2 * half : half;
     /* Room for the next helping, and for one twice as large as was seen to be shown. Not for all that are possible:
      * where others draw from a drip, windows often explain the answers for a while, and there the half is theirs. */
-    return max(0, min(half, (b->size - 1) * TOKEN - 2 * (seconds ? slow : helping)));
+    int64_t room = max(0, min(half, (b->size - 1) * TOKEN - 2 * (seconds ? slow : helping)));
+    /* One is left to ask after the next second's edge, or else it would take a minute to know that it was one. */
+    return seconds && minutes && b->size >= TINY ? max(room, TOKEN) : room;
 }
 
 onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const struct onramp_rtt *rtt, onramp_time now)
@@ -429,8 +431,24 @@ static onramp_time ask_at(const struct onramp_belief *b, int64_t rate, onramp_ti
     return b->sent_at + min(max(2 * ONRAMP_SECOND, 1500 * ONRAMP_SECOND / max(1, rate / 1000)), ENOUGH);
 }
 
+/* When windows of a second, if they are what is true, will have brought it. */
+static onramp_time brings(const struct onramp_belief *b, int64_t need, onramp_time now)
+{
+    onramp_time at = now;
+    for (uint32_t i = 0; i < b->guesses; i++) {
+        const struct onramp_guess *g = &b->guess[i];
+        if (g->window == ONRAMP_SECOND && onramp_window_grown(b, g, ONRAMP_LOW, now) < need)
+            at = max(at, onramp_window_when(b, g, need));
+    }
+    return at;
+}
+
 static onramp_time reaches(const struct onramp_belief *b, int64_t stand, onramp_time now)
 {
+    int64_t slow, fast;
+    bool dripping = onramp_belief_rates(b, 0, &slow, &fast);
+    if (!dripping && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) && now >= b->shared_until)
+        return brings(b, onramp_belief_takes(b) + TOKEN + stand, now);
     int64_t rate = onramp_belief_rate(b, now), content = likely_content(b, rate, now);
     if (content - TOKEN >= stand)
         return now;
