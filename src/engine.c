@@ -251,13 +251,22 @@ static bool has_room(const struct onramp_lane *lane)
     return in_flight(e) + (waiting > 0 ? 1 : 0) < e->target->pacing.concurrency;
 }
 
-static bool has_nothing(const struct onramp_lane *lane)
+static uint64_t left_to_send(const struct onramp_lane *lane)
 {
-    uint64_t left[ONRAMP_GROUPS] = {0}, count = onramp_scheduler_in_flight(lane->scheduler);
+    uint64_t left[ONRAMP_GROUPS] = {0}, count = 0;
     onramp_scheduler_left(lane->scheduler, left);
     for (int g = 0; g < ONRAMP_GROUPS; g++)
         count += left[g];
-    return count == 0;
+    return count;
+}
+
+/* For how long was it the concurrency that held back the first lane? Where the tenant does, some answer soon leaves
+ * room that is not filled. */
+static void look(struct onramp_engine *e, bool room)
+{
+    e->held += e->full ? e->now - e->looked_at : 0;
+    e->full = !room && left_to_send(&e->lanes[0]) > 0;
+    e->looked_at = e->now;
 }
 
 /* Why it waits, for those who look. */
@@ -273,10 +282,14 @@ static void keep_reason(struct onramp_lane *lane, const struct onramp_step *step
 
 static enum onramp_todo next(struct onramp_lane *lane, struct onramp_step *step)
 {
-    if (lane->stop == ONRAMP_STOP_NOT && !has_room(lane)) {
+    bool room = has_room(lane);
+    if (lane == lane->engine->lanes)
+        look(lane->engine, room);
+    if (lane->stop == ONRAMP_STOP_NOT && !room) {
         *step = (struct onramp_step){.at = ONRAMP_NEVER};
         (void)snprintf(lane->waits, sizeof lane->waits, "waits for an answer: as many in flight as may be");
-        return has_nothing(lane) ? ONRAMP_DONE : ONRAMP_WAIT;
+        bool nothing = left_to_send(lane) == 0 && onramp_scheduler_in_flight(lane->scheduler) == 0;
+        return nothing ? ONRAMP_DONE : ONRAMP_WAIT;
     }
     enum onramp_todo todo = onramp_scheduler_next(lane->scheduler, lane->engine->now, step);
     if (todo == ONRAMP_WAIT)

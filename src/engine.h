@@ -79,6 +79,9 @@ struct onramp_engine {
     uint32_t job_count; /* of each lane */
 
     onramp_time now, started_at;
+    bool full;             /* as many in flight as may be, while the first lane has more to send … */
+    onramp_time looked_at; /* … since then, and … */
+    onramp_span held;      /* … until then, in all */
 };
 
 /*

@@ -231,6 +231,7 @@ static void sum_up(struct onramp_run *r)
     s->others = onramp_pacer_others(r->engine.pacer);
     s->requests = view.sent;
     s->throttled = view.throttled;
+    s->held_seconds = (double)r->engine.held / (double)ONRAMP_SECOND;
     s->exit = onramp_after_exit(r, s->exit);
     for (uint32_t i = 0; i < r->engine.lane_count; i++) {
         const struct onramp_lane *lane = &r->engine.lanes[i];

@@ -120,6 +120,7 @@ struct onramp_summary {
     double limit_per_second;
     uint64_t others; /* tokens that others drew from the bucket of creates, at least; see onramp_pacer_others() */
     double seconds;
+    double held_seconds; /* of these: as many were in flight as may be, while the tenant would have taken more */
     int exit;         /* the exit code of the command: 0, 1, 2, 3, 4, 5 or 130 */
     char reason[512]; /* why it ended: "finished", "interrupted", or what stopped it */
 };

@@ -5,6 +5,7 @@
 #include "plan_out.h"
 #include "print.h"
 #include "reach.h"
+#include "summary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct planning {
     struct plan_about about;
     struct onramp_plan plan; /* the latest */
     struct onramp_error *err;
+    bool held; /* a row was, by --concurrency */
 };
 
 static enum onramp_status check(const struct settings *s, struct onramp_error *err)
@@ -137,6 +139,7 @@ static enum onramp_status show(struct planning *p, const struct plan_case *of, j
         return append(*head, of, &p->plan) ? ONRAMP_OK : no_memory(p->err);
     enum onramp_status st = first ? plan_table_begin(stdout, &p->about, &p->plan, p->err) : ONRAMP_OK;
     plan_table_row(stdout, of, &p->plan);
+    p->held |= summary_is_held(&p->plan.summary);
     return st;
 }
 
@@ -158,7 +161,7 @@ static enum onramp_status plan_all(struct planning *p)
         return print_json(stdout, head, "plan", p->err);
     json_decref(head);
     if (st == ONRAMP_OK)
-        plan_table_end(stdout, &p->about);
+        plan_table_end(stdout, &p->about, p->held);
     return st;
 }
 

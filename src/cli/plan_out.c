@@ -4,6 +4,7 @@
 #include "plan_out.h"
 
 #include "print.h"
+#include "summary.h"
 
 #include <inttypes.h>
 #include <onramp/report.h>
@@ -126,8 +127,10 @@ enum onramp_status plan_text(FILE *out, const struct plan_about *about, const st
     put_time(time, sizeof time, s->seconds);
     fputc('\n', out);
     put_limit(out, of);
-    fprintf(out, "  time         %s\n  requests     %" PRIu64 ", %" PRIu64 " throttled", time, s->requests,
-            s->throttled);
+    fprintf(out, "  time         %s", time);
+    if (summary_is_held(s))
+        fprintf(out, ", %.1f s of it held back by --concurrency, not by the tenant", s->held_seconds);
+    fprintf(out, "\n  requests     %" PRIu64 ", %" PRIu64 " throttled", s->requests, s->throttled);
     if (s->has_least && is_bounded(of))
         fprintf(out, ", at least %" PRIu32 " tokens left at any time", s->least_remaining);
     fputc('\n', out);
@@ -156,12 +159,14 @@ void plan_table_row(FILE *out, const struct plan_case *of, const struct onramp_p
     (void)snprintf(rate, sizeof rate, "%.4g/s", per_second(&of->limit));
     if (s->has_least)
         (void)snprintf(least, sizeof least, "%" PRIu32, s->least_remaining);
-    fprintf(out, "  %-20s %16" PRIu32 " %12s %9" PRIu64 " %10s %14s\n", of->name, of->limit.burst, rate, s->requests,
-            least, time);
+    fprintf(out, "  %-20s %16" PRIu32 " %12s %9" PRIu64 " %10s %14s%s\n", of->name, of->limit.burst, rate, s->requests,
+            least, time, summary_is_held(s) ? " *" : "");
 }
 
-void plan_table_end(FILE *out, const struct plan_about *about)
+void plan_table_end(FILE *out, const struct plan_about *about, bool held)
 {
+    if (held)
+        fputs("\n* held back by --concurrency, not by the tenant\n", out);
     fputc('\n', out);
     put_assumed(out, about);
 }

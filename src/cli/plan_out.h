@@ -25,11 +25,12 @@ struct plan_about {
 ONRAMP_NODISCARD enum onramp_status plan_text(FILE *out, const struct plan_about *about, const struct plan_case *of,
                                               const struct onramp_plan *plan, struct onramp_error *err);
 
-/* Many: heading, a row for each, end. The heading and the end need any one of the plans. */
+/* Many: heading, a row for each, end. The heading needs any one of the plans; `held`: one of them was, see summary.h.
+ */
 ONRAMP_NODISCARD enum onramp_status plan_table_begin(FILE *out, const struct plan_about *about,
                                                      const struct onramp_plan *plan, struct onramp_error *err);
 void plan_table_row(FILE *out, const struct plan_case *of, const struct onramp_plan *plan);
-void plan_table_end(FILE *out, const struct plan_about *about);
+void plan_table_end(FILE *out, const struct plan_about *about, bool held);
 
 /* {"file":…,"assumed":{…},"plans":[…]}: the head, to whose "plans" the others are appended. NULL: no memory. */
 json_t *plan_json_head(const struct plan_about *about, const struct onramp_plan *plan);

@@ -137,6 +137,11 @@ static bool set_stages(json_t *object, const struct onramp_summary *summary)
     return true;
 }
 
+bool summary_is_held(const struct onramp_summary *summary)
+{
+    return summary->held_seconds >= 0.5 && summary->held_seconds >= summary->seconds / 10;
+}
+
 static void put_figures(FILE *out, const struct onramp_summary *summary)
 {
     fprintf(out, "\n  %-12s %8" PRIu64 ", %" PRIu64 " throttled", "requests", summary->requests, summary->throttled);
@@ -147,7 +152,10 @@ static void put_figures(FILE *out, const struct onramp_summary *summary)
     if (summary->has_limit)
         fprintf(out, "\n  %-12s %8" PRIu32 " at once, then about %.3g/s, as far as the answers tell", "limit",
                 summary->limit_burst, summary->limit_per_second);
-    fprintf(out, "\n  %-12s %8.1f s\n", "time", summary->seconds);
+    fprintf(out, "\n  %-12s %8.1f s", "time", summary->seconds);
+    if (summary_is_held(summary))
+        fprintf(out, ", %.1f s of it held back by --concurrency, not by the tenant", summary->held_seconds);
+    fputc('\n', out);
 }
 
 void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names)

@@ -31,6 +31,9 @@ struct summary_names {
 };
 void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names);
 
+/* Was it --concurrency that kept it from being quicker, rather than the tenant? Of half a second and of a tenth on. */
+bool summary_is_held(const struct onramp_summary *summary);
+
 /*
  * One object and a line end: run, ledger, records, one member an outcome, requests, throttled, least_remaining,
  * limit {burst, per_second}, others, seconds, exit. null where not known.

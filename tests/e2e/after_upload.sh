@@ -69,6 +69,17 @@ says out 'and 100 ms on the way'
 onramp 1 plan users.json --rate 1/s --json
 jq -e '.plans[0] | .tenant == "ceiling" and .limit == null and .least_remaining == null and .seconds > 1' \
     out >json.out || fail "plan --rate: $(cat out)"
+
+# Who waits for the tenant, and who for --concurrency?
+jq -n '[range(100) | {email: "u\(.)@x.example"}]' >hundred.json
+onramp 0 plan hundred.json --tier private-500 --concurrency 4
+says out 's of it held back by --concurrency, not by the tenant'
+onramp 0 plan hundred.json --tier essentials --concurrency 4
+! grep -q 'held back' out || fail "the tenant held it back: $(cat out)"
+onramp 0 plan hundred.json --concurrency 4
+[[ $(grep ' \*$' out | grep -c private-500) -eq 1 && $(grep -c 'essentials.* \*$' out) -eq 0 ]] ||
+    fail "marks: $(cat out)"
+says out '* held back by --concurrency, not by the tenant'
 printf '{"email":"a@x.example"}\n' | onramp 0 plan - --tier free
 says out '1 records of standard input'
 onramp 3 plan .env --tier free

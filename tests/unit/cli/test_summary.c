@@ -60,6 +60,16 @@ static void says_what_there_is_and_leaves_out_what_is_not(void **state)
                         "Every record is there.\n");
 }
 
+static void tells_when_it_was_the_concurrency_that_held_it_back(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.seconds = 6.9, .held_seconds = 5.7};
+    struct summary_names names = {.input = "users.json", .ledger = "l.ndjson"};
+    assert_non_null(strstr(told(&s, &names), " 6.9 s, 5.7 s of it held back by --concurrency, not by the tenant\n"));
+    s.held_seconds = 0.6; /* the first burst always is */
+    assert_null(strstr(told(&s, &names), "held back"));
+}
+
 static void tells_what_others_took_if_anything_is_proven(void **state)
 {
     (void)state;
@@ -159,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(says_what_there_is_and_leaves_out_what_is_not, clear),
+        cmocka_unit_test_teardown(tells_when_it_was_the_concurrency_that_held_it_back, clear),
         cmocka_unit_test_teardown(tells_what_others_took_if_anything_is_proven, clear),
         cmocka_unit_test_teardown(tells_how_many_were_proven_by_asking, clear),
         cmocka_unit_test_teardown(advises_by_exit_code, clear),
