@@ -16,7 +16,8 @@
 #define UPGRADE     4                   /* a limit is hardly changed to more than so many times as much */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
 #define BLIND       (4 * TOKEN)         /* a second, to begin with where nothing is shown */
-#define SOONER      2                   /* requests to come, for each token of the standing reserve */
+#define SOONER      2                   /* requests to come, for each token of the standing reserve, … */
+#define SOONEST     8                   /* … up to */
 #define PAUSE_LEAST ONRAMP_SECOND
 #define PAUSE_MOST  (10 * ONRAMP_MINUTE)
 
@@ -88,6 +89,15 @@ static bool is_awaited(const struct onramp_pacer *p, enum onramp_group group)
     return awaited;
 }
 
+/* Requests to come for each token of the standing reserve, so that it is spent by the last: the fewer can be sent
+ * beyond what is refilled, the more. */
+static int64_t soon_enough(const struct onramp_pacer *p, const struct onramp_belief *b, onramp_time now)
+{
+    int64_t most = (int64_t)p->settings.concurrency * TOKEN * 1000 / max(1, p->rtt.mean / ONRAMP_MILLISECOND);
+    int64_t spare = most - onramp_belief_rate(b, now);
+    return spare > 0 ? min(max(SOONER, (most + spare - 1) / spare), SOONEST) : SOONEST;
+}
+
 static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, enum onramp_group group, uint64_t left,
                                onramp_time now)
 {
@@ -107,7 +117,7 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     int64_t stand = max(onramp_belief_stand(b, now), spare);
     /* It falls over the last requests, so that nothing is left over; soon enough for what is refilled until then. Where
      * others draw, it is their protection as well, and where a group waits to show its bucket, its chance. */
-    int64_t each = now < b->shared_until || is_awaited(p, group) ? 1 : SOONER;
+    int64_t each = now < b->shared_until || is_awaited(p, group) ? 1 : soon_enough(p, b, now);
     stand = max(spare, min(stand, min((int64_t)left - 1, each * (int64_t)b->size) * TOKEN / each));
     at = later(d, at, onramp_belief_likely(b, stand, now), ONRAMP_WHY_STAND, b);
     return b->flying > 0 ? at : min(at, min(b->probe_at, onramp_belief_due(b, stand, now)));

@@ -826,6 +826,25 @@ static void tells_windows_of_two_tokens_from_a_drip(void **state)
     assert_true(o.slowest < 81);
 }
 
+/* 50 tokens a second, of which 16 in flight can hardly take more than are refilled: what is kept for the last requests
+ * has to be spent long before. */
+static void spends_the_reserve_sooner_where_few_are_in_flight(void **state)
+{
+    (void)state;
+    struct tenant t = {.size = 50,
+                       .users = 200,
+                       .rate = {50, ONRAMP_SECOND},
+                       .out = 80 * MS,
+                       .rarely = 1,
+                       .service = 60 * MS,
+                       .seed = 1};
+    struct onramp_pacer *p = made((struct onramp_pacer_settings){.concurrency = 16});
+    double seconds = seconds_for(p, &t);
+    assert_int_equal(t.refused, 0);
+    assert_true(seconds < 3.6);
+    onramp_pacer_free(p);
+}
+
 /* Where the edge lies is asked for while there are tokens, not after they are gone. */
 static void looks_for_the_edge_of_windows(void **state)
 {
@@ -928,6 +947,7 @@ int main(void)
         cmocka_unit_test(counts_groups_with_the_same_limit_as_one_bucket),
         cmocka_unit_test(counts_a_group_that_has_shown_nothing_against_all),
         cmocka_unit_test(tells_two_buckets_of_one_size_apart_by_what_is_left_in_them),
+        cmocka_unit_test(spends_the_reserve_sooner_where_few_are_in_flight),
         cmocka_unit_test(keeps_nothing_back_if_the_reset_is_further_away_than_a_drip_needs),
         cmocka_unit_test(keeps_one_to_ask_whether_windows_are_of_a_second),
         cmocka_unit_test(keeps_half_while_windows_have_shown_little),
