@@ -28,13 +28,6 @@ void make_bad(struct world *w)
     net->stall_max = 60 * ONRAMP_SECOND;
 }
 
-static void show(void *context, enum onramp_level level, const char *line)
-{
-    const struct world *w = context;
-    print_message("%10.3f %d %s\n", (double)(w->now % (10000 * ONRAMP_SECOND)) / (double)ONRAMP_SECOND, (int)level,
-                  line);
-}
-
 uint64_t asked; /* for so many mails */
 bool refuse;    /* to have them sent */
 
@@ -56,10 +49,7 @@ static bool stopping(void *context)
 static struct onramp_observer observer_of(struct world *w)
 {
     struct onramp_observer observer = {.context = w, .confirm_mails = on_confirm, .stopping = stopping};
-    if (getenv("ONRAMP_TRACE") != NULL) {
-        observer.log = show;
-        observer.debug = true;
-    }
+    (void)world_trace(&observer);
     return observer;
 }
 
@@ -94,7 +84,7 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed)
     summary = (struct onramp_summary){.exit = 5};
     if (ledger != NULL)
         st = onramp_upload(&settings, &records.source, &w->transport, ledger, &observer, &summary, &err);
-    if (st != ONRAMP_OK && getenv("ONRAMP_TRACE") != NULL)
+    if (st != ONRAMP_OK && observer.log != NULL)
         print_message("ended with %d: %s\n", (int)st, err.text);
     onramp_ledger_close(ledger);
     onramp_secret_free(secret);
@@ -133,7 +123,7 @@ struct onramp_stage_summary run(struct world *w, stage_call *call, uint64_t seed
     summary = (struct onramp_stage_summary){.exit = 5};
     if (setup.ledger != NULL)
         st = call(&setup, &summary, &err);
-    if (st != ONRAMP_OK && getenv("ONRAMP_TRACE") != NULL)
+    if (st != ONRAMP_OK && observer.log != NULL)
         print_message("ended with %d: %s\n", (int)st, err.text);
     onramp_ledger_close(setup.ledger);
     world_upload_clear(&settings);

@@ -37,13 +37,6 @@ struct trial {
     bool (*stopping)(void *context);
 };
 
-static void show(void *context, enum onramp_level level, const char *line)
-{
-    const struct trial *t = context;
-    print_message("%10.3f %d %s\n", (double)(t->w.now % (10000 * ONRAMP_SECOND)) / (double)ONRAMP_SECOND, (int)level,
-                  line);
-}
-
 /* A fast tenant, so that few events make a run. */
 static struct world_setup ordinary(uint64_t seed)
 {
@@ -82,11 +75,8 @@ static struct onramp_summary run(struct trial *t)
     struct onramp_secret *secret = NULL;
     struct onramp_error err = {0};
     struct onramp_observer observer = {.context = t, .stopping = t->stopping};
-    if (getenv("ONRAMP_TRACE") != NULL) {
-        observer.log = show;
-        observer.debug = true;
+    if (world_trace(&observer))
         print_message("---- run %llu\n", (unsigned long long)t->runs);
-    }
     world_upload_settings(&t->w, &settings, t->w.setup.seed * 1000 + t->runs++);
     settings.target.give_up_after = t->give_up_after;
     settings.target.pacing.ceiling = t->ceiling;

@@ -38,13 +38,6 @@ static struct world_setup ordinary(uint64_t seed, const char *tier_name)
     return setup;
 }
 
-static void show(void *context, enum onramp_level level, const char *line)
-{
-    const struct world *w = context;
-    print_message("%10.3f %d %s\n", (double)(w->now % (10000 * ONRAMP_SECOND)) / (double)ONRAMP_SECOND, (int)level,
-                  line);
-}
-
 /* Whom the latest run told of, as "2:invalid 3:duplicate ", and without a message of whom it did. */
 static char missed[200];
 
@@ -71,10 +64,7 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
     struct onramp_ledger *ledger = NULL;
     struct onramp_error err = {0};
     struct onramp_observer observer = {.context = w, .progress = progress};
-    if (getenv("ONRAMP_TRACE") != NULL) {
-        observer.log = show;
-        observer.debug = true;
-    }
+    (void)world_trace(&observer);
     world_upload_settings(w, &settings, seed);
     settings.missed = records->count < 10 ? note_missed : NULL;
     missed[0] = '\0';
@@ -88,7 +78,7 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
     records->next = 0;
     enum onramp_status st =
         onramp_upload(&settings, &records->source, &w->transport, ledger, &observer, &summary, &err);
-    if (st != ONRAMP_OK && getenv("ONRAMP_TRACE") != NULL)
+    if (st != ONRAMP_OK && observer.log != NULL)
         print_message("ended with %d: %s\n", (int)st, err.text);
     onramp_ledger_close(ledger);
     world_upload_clear(&settings);

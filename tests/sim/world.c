@@ -817,6 +817,22 @@ struct onramp_ledger *world_ledger(struct world *w, const char *path)
     return ledger;
 }
 
+static void tell(void *context, enum onramp_level level, const char *line)
+{
+    const struct world *w = context;
+    print_message("%10.3f %d %s\n", (double)(w->now % (10000 * ONRAMP_SECOND)) / (double)ONRAMP_SECOND, (int)level,
+                  line);
+}
+
+bool world_trace(struct onramp_observer *observer)
+{
+    if (getenv("ONRAMP_TRACE") == NULL)
+        return false;
+    observer->log = tell;
+    observer->debug = true;
+    return true;
+}
+
 struct seeds seeds(uint64_t usual)
 {
     const char *one = getenv("ONRAMP_SEED"), *many = getenv("ONRAMP_SEEDS");

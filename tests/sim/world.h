@@ -149,6 +149,9 @@ unsigned world_disagreements(struct world *world, struct world_source *source, c
 /* The same of what is said to be created or to exist alone: that holds at any moment. */
 unsigned world_false_claims(struct world *world, struct world_source *source, const char *ledger_path);
 
+/* With ONRAMP_TRACE=1 a run tells its story, and this is true. The observer's context is, or begins with, the world. */
+bool world_trace(struct onramp_observer *observer);
+
 struct seeds {
     uint64_t first, last;
 };
