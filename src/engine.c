@@ -9,6 +9,7 @@
 
 #define BACKOFF_BASE (500 * ONRAMP_MILLISECOND)
 #define BACKOFF_CAP  (30 * ONRAMP_SECOND)
+#define TELL_AFTER   (5 * ONRAMP_SECOND) /* without progress: whoever waits wants to know what for */
 
 enum onramp_status onramp_engine_init(struct onramp_engine *e, const struct onramp_target *target,
                                       const struct onramp_transport *transport, const struct onramp_observer *observer,
@@ -133,6 +134,8 @@ void onramp_lane_progressed(struct onramp_lane *lane)
 {
     struct onramp_engine *e = lane->engine;
     lane->setbacks = 0;
+    lane->told = false;
+    lane->setback[0] = '\0';
     for (; lane < e->lanes + e->lane_count; lane++)
         lane->progress_at = e->now;
 }
@@ -151,9 +154,10 @@ static void consider_stopping(struct onramp_engine *e)
     for (uint32_t i = 0; i < e->lane_count; i++) {
         if (e->now < patience_ends(&e->lanes[i]))
             continue;
-        char reason[80];
-        (void)snprintf(reason, sizeof reason, "gave up after %lld s without progress",
-                       (long long)(e->target->give_up_after / ONRAMP_SECOND));
+        char reason[sizeof e->lanes[i].setback + 80];
+        (void)snprintf(reason, sizeof reason, "gave up after %lld s without progress%s%s",
+                       (long long)(e->target->give_up_after / ONRAMP_SECOND),
+                       e->lanes[i].setback[0] != '\0' ? ": " : "", e->lanes[i].setback);
         stop_from(e, i, ONRAMP_STOP_GAVE_UP, ONRAMP_OK, reason);
     }
 }
@@ -180,6 +184,27 @@ static void land(struct onramp_engine *e, const struct onramp_answer *given)
     lane->ops->land(lane->self, &answer);
 }
 
+/* What is wrong with the tenant or the way there is told once, until there is progress again: the run may go on like
+ * this for a long time. What is wrong with one user is not for all to read. */
+static void note_setback(struct onramp_lane *lane, const struct onramp_reply *reply)
+{
+    const struct onramp_engine *e = lane->engine;
+    bool passing = reply->meaning == ONRAMP_REPLY_THROTTLED || reply->meaning == ONRAMP_REPLY_TRANSIENT ||
+                   reply->meaning == ONRAMP_REPLY_UNCERTAIN;
+    if (lane->setbacks++ == 0)
+        lane->progress_at = e->now; /* waiting for a token, or for an answer, was no failure */
+    if (!passing)
+        return;
+    (void)snprintf(lane->setback, sizeof lane->setback, "%s", reply->message);
+    onramp_span since = e->now - lane->progress_at;
+    if (lane->told || since < TELL_AFTER || lane->stop != ONRAMP_STOP_NOT)
+        return;
+    lane->told = true;
+    onramp_session_log(
+        &e->session, ONRAMP_LOG_WARN, "no progress for %lld s: %s; given up after %lld s (--give-up-after)",
+        (long long)(since / ONRAMP_SECOND), lane->setback, (long long)(e->target->give_up_after / ONRAMP_SECOND));
+}
+
 void onramp_lane_landed(struct onramp_lane *lane, uint32_t job, const struct onramp_reply *reply)
 {
     struct onramp_engine *e = lane->engine;
@@ -187,10 +212,8 @@ void onramp_lane_landed(struct onramp_lane *lane, uint32_t job, const struct onr
     onramp_scheduler_answered(lane->scheduler, job, &reply->signal, e->now);
     lane->last_at = e->now;
     lane->throttled += reply->meaning == ONRAMP_REPLY_THROTTLED ? 1 : 0;
-    if (reply->meaning == ONRAMP_REPLY_DONE)
-        return;
-    if (lane->setbacks++ == 0)
-        lane->progress_at = e->now; /* waiting for a token, or for an answer, was no failure */
+    if (reply->meaning != ONRAMP_REPLY_DONE)
+        note_setback(lane, reply);
 }
 
 void onramp_lane_hand_back(struct onramp_lane *lane, uint32_t job)

@@ -58,8 +58,10 @@ struct onramp_lane {
     bool done, ended;              /* has nothing to do now; nor ever again, nor have the lanes ahead */
     onramp_time first_at, last_at; /* its first departure, and its latest answer; 0: none */
     onramp_time progress_at;
-    uint64_t setbacks; /* failures and refusals since there was progress */
-    char waits[192];   /* why the pacer lets it wait; only kept if somebody looks */
+    uint64_t setbacks;                                       /* failures and refusals since there was progress … */
+    char setback[sizeof((struct onramp_reply *)0)->message]; /* … the words of the latest that may pass … */
+    bool told;                                               /* … which the user has been told */
+    char waits[192]; /* why the pacer lets it wait; only kept if somebody looks */
 
     enum onramp_stop stop;
     enum onramp_status status;

@@ -38,6 +38,15 @@ static struct world_setup ordinary(uint64_t seed, const char *tier_name)
     return setup;
 }
 
+static char warning[400]; /* the latest of the latest run, unless its story is told */
+
+static void note(void *context, enum onramp_level level, const char *line)
+{
+    (void)context;
+    if (level == ONRAMP_LOG_WARN)
+        (void)snprintf(warning, sizeof warning, "%s", line);
+}
+
 /* Whom the latest run told of, as "2:invalid 3:duplicate ", and without a message of whom it did. */
 static char missed[200];
 
@@ -63,8 +72,9 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
     struct onramp_summary summary;
     struct onramp_ledger *ledger = NULL;
     struct onramp_error err = {0};
-    struct onramp_observer observer = {.context = w, .progress = progress};
+    struct onramp_observer observer = {.context = w, .progress = progress, .log = note};
     (void)world_trace(&observer);
+    warning[0] = '\0';
     world_upload_settings(w, &settings, seed);
     settings.missed = records->count < 10 ? note_missed : NULL;
     missed[0] = '\0';
@@ -389,6 +399,12 @@ static void gives_up_on_a_tenant_that_only_fails_and_loses_nothing(void **state)
         assert_int_equal(summary.counts[ONRAMP_CREATED], 0);
         assert_true(w.now - began < 30 * ONRAMP_MINUTE);
         assert_int_equal(users(&w), 0);
+        const char *why = which ? ": status 503, not from the API" : ": status 429, not from the API";
+        bool told = strstr(warning, "no progress for ") != NULL && strstr(warning, why) != NULL;
+        if (!told && getenv("ONRAMP_TRACE") == NULL)
+            fail_msg("the user is told: %s", warning);
+        if (strstr(summary.reason, "without progress: ") == NULL && summary.counts[ONRAMP_FAILED] != 50)
+            fail_msg("it ended with: %s", summary.reason);
         world_clear(&w);
     }
 }
