@@ -196,8 +196,9 @@ static int exit_code(const struct onramp_run *r)
     case ONRAMP_STOP_GAVE_UP:
     case ONRAMP_STOP_DISK:
         return 5;
+    case ONRAMP_STOP_INPUT: /* it had been read to its end before the first create, so somebody has changed it since */
+        return r->lane->requests > 0 ? 5 : 3;
     case ONRAMP_STOP_REFUSED:
-    case ONRAMP_STOP_INPUT:
         return 3;
     case ONRAMP_STOP_UNAUTHORIZED:
         return 4;

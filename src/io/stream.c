@@ -55,6 +55,13 @@ static enum onramp_status fail_changed(const struct onramp_stream *s, struct onr
                        s->name);
 }
 
+/* A file that cannot be read to its end is refused, whatever the reason; the disk that must not fail is the ledger's.
+ */
+static enum onramp_status fail_read(const struct onramp_stream *s, struct onramp_error *err)
+{
+    return onramp_fail(err, ONRAMP_EINPUT, "cannot read %s: %s", s->name, strerror(errno));
+}
+
 /* An unlinked file that only we can read: it holds what the user piped in. */
 static enum onramp_status open_spool(int *out, struct onramp_error *err)
 {
@@ -98,7 +105,7 @@ static enum onramp_status spool(struct onramp_stream *s, int from, int to, struc
     for (;;) {
         ssize_t got = read(from, s->raw, sizeof s->raw);
         if (got < 0)
-            return onramp_fail_sys(err, errno, "cannot read %s", s->name);
+            return errno == EINTR ? onramp_fail_sys(err, errno, "cannot read %s", s->name) : fail_read(s, err);
         if (got == 0)
             return ONRAMP_OK;
         total += got;
@@ -211,7 +218,7 @@ static enum onramp_status read_raw(struct onramp_stream *s, struct onramp_error 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return onramp_fail_sys(err, errno, "cannot read %s", s->name);
+            return fail_read(s, err);
         s->raw_ended = got == 0;
         s->raw_size += (size_t)got;
     }

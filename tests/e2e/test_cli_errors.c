@@ -116,6 +116,10 @@ static const struct trouble of_file[] = {
     {"empty file", UPLOAD, .users = "", .exit = 3, .words = "is empty"},
     {"white space only", UPLOAD, .users = " \n\n", .exit = 3, .words = "nothing but white space"},
     {"a directory", .arguments = {"upload", "."}, .exit = 3, .words = "it is a directory"},
+#ifdef __linux__
+    {"a file that fails to be read", .arguments = {"upload", "/proc/self/mem", "--ledger=users.json.ledger.ndjson"},
+     .exit = 3, .words = "'/proc/self/mem': "},
+#endif
     {"array left open", UPLOAD, .users = "[" ANN, .exit = 3, .words = "line 1, column "},
     {"comma at the end", UPLOAD, .users = "[\n" ANN ",\n]", .exit = 3, .words = "a comma too many"},
     {"comma forgotten", UPLOAD, .users = "[" ANN "\n" ANN "]", .exit = 3, .words = "line 2, column 1"},

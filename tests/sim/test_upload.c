@@ -369,6 +369,28 @@ static void stops_at_once_when_all_would_be_refused_alike(void **state)
     world_clear(&w);
 }
 
+static void carries_on_after_a_file_that_was_changed_on_the_way(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "free");
+    start(&w, &records, &setup, 60);
+    records.changes_at = 2 * 61 + 50; /* after two passes to the end, in the third, which feeds */
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_true(summary.counts[ONRAMP_CREATED] > 0 && summary.unsent > 0);
+    assert_int_equal(summary.exit, 5);
+    summary = run_once(&w, &records, 2);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.counts[ONRAMP_CREATED], 60);
+    assert_int_equal(w.creates_sent, 60);
+
+    records.reads = 0;
+    records.changes_at = 1; /* before the first create it is refused */
+    assert_int_equal(run_once(&w, &records, 3).exit, 3);
+    world_clear(&w);
+}
+
 static void finds_a_disabled_connection_before_the_first_write(void **state)
 {
     (void)state;
@@ -714,6 +736,7 @@ int main(void)
         cmocka_unit_test(says_unknown_where_it_may_not_ask),
         cmocka_unit_test(says_what_stopped_it_while_it_asked),
         cmocka_unit_test(stops_at_once_when_all_would_be_refused_alike),
+        cmocka_unit_test(carries_on_after_a_file_that_was_changed_on_the_way),
         cmocka_unit_test(finds_a_disabled_connection_before_the_first_write),
         cmocka_unit_test(gives_up_on_a_tenant_that_only_fails_and_loses_nothing),
         cmocka_unit_test(renews_its_token_before_it_expires),

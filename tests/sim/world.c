@@ -645,8 +645,9 @@ static const char *ordinary(uint64_t ordinal)
 
 static enum onramp_status source_next(void *self, struct onramp_record *out, bool *end, struct onramp_error *err)
 {
-    (void)err;
     struct world_source *s = self;
+    if (++s->reads == s->changes_at)
+        return onramp_fail(err, ONRAMP_EINPUT, "'users.json' changed while it was being read");
     *end = s->next >= s->count;
     if (*end)
         return ONRAMP_OK;

@@ -130,6 +130,7 @@ struct world_source {
     uint64_t count, next;
     const char *digest; /* another for a file that was edited */
     const char *(*make)(uint64_t ordinal);
+    uint64_t reads, changes_at; /* of all passes; somebody saves the file before this one, and it fails; 0: never */
     struct onramp_source source;
 };
 void world_source_init(struct world_source *source, uint64_t count, const char *(*make)(uint64_t ordinal));
