@@ -20,7 +20,7 @@ struct onramp_record {
 };
 
 struct onramp_source_ops {
-    /* The next record, or *end = true. ONRAMP_EINPUT names line and column, or why no more can be read; ONRAMP_EIO.  */
+    /* The next record, or *end = true. ONRAMP_EINPUT names line and column, or why no more can be read; ONRAMP_EIO. */
     enum onramp_status (*next)(void *self, struct onramp_record *out, bool *end, struct onramp_error *err);
     /* Back to the first record. ONRAMP_EINPUT if the file changed since it was opened. */
     enum onramp_status (*rewind)(void *self, struct onramp_error *err);

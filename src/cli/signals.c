@@ -1,5 +1,5 @@
 /*
- * signals.c - Ctrl-C and SIGTERM.
+ * signals.c - Ctrl-C, SIGTERM and SIGHUP.
  */
 #include "signals.h"
 
@@ -17,7 +17,8 @@ static int self_pipe[2] = {-1, -1};
 
 static void on_signal(int number)
 {
-    (void)number;
+    if (stopping && number == SIGHUP)
+        return; /* a terminal that goes away says so more than once: to the shell, which passes it on, and to us */
     if (stopping || !listening)
         _exit(EXIT_INTERRUPTED); /* the ledger is written so that this is safe */
     stopping = 1;
@@ -34,10 +35,11 @@ enum onramp_status signals_install(struct onramp_error *err)
     for (int i = 0; i < 2; i++)
         if (fcntl(self_pipe[i], F_SETFD, FD_CLOEXEC) != 0 || fcntl(self_pipe[i], F_SETFL, O_NONBLOCK) != 0)
             return onramp_fail_sys(err, errno, "cannot set up a pipe");
-    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, hangup;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     if (sigaction(SIGINT, &stop, NULL) != 0 || sigaction(SIGTERM, &stop, NULL) != 0 ||
-        sigaction(SIGPIPE, &ignore, NULL) != 0)
+        sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0 ||
+        sigaction(SIGHUP, NULL, &hangup) != 0 || (hangup.sa_handler != SIG_IGN && sigaction(SIGHUP, &stop, NULL) != 0))
         return onramp_fail_sys(err, errno, "cannot handle signals");
     return ONRAMP_OK;
 }

@@ -1,13 +1,17 @@
 /*
- * signals.h - Ctrl-C and SIGTERM: the first asks the command to stop, the second leaves at once. As long as the
- * command has never asked (it still reads its input, perhaps from a keyboard) the first one leaves at once too.
+ * signals.h - Ctrl-C, SIGTERM, and the terminal that goes away: the first asks the command to stop, the second leaves
+ * at once. As long as the command has never asked (it still reads its input, perhaps from a keyboard) the first one
+ * leaves at once too.
  */
 #ifndef ONRAMP_CLI_SIGNALS_H
 #define ONRAMP_CLI_SIGNALS_H
 
 #include <onramp/base.h>
 
-/* Take SIGINT and SIGTERM over; ignore SIGPIPE. */
+/*
+ * Take SIGINT, SIGTERM and SIGHUP over, the last unless it is ignored, as under nohup. SIGPIPE and SIGXFSZ are ignored:
+ * the write that meets them says what is wrong.
+ */
 ONRAMP_NODISCARD enum onramp_status signals_install(struct onramp_error *err);
 
 /* Readable once a signal has come: for poll(), and for a pool's wake_fd. */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,6 +215,36 @@ static void an_interrupted_run_lands_what_is_in_flight_and_the_next_carries_on(v
     assert_int_equal(member("created"), landed);
     assert_int_equal(member("exit"), 130);
 
+    /* A terminal that is closed interrupts as well, however often it says so. */
+    child = START("upload", "users.json", "--json");
+    await(has_created, landed + 10);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(kill(child, SIGHUP), 0);
+    assert_int_equal(process_finish(child), 130);
+    assert_int_equal(member("created"), tenant_created());
+
+    assert_int_equal(RUN("upload", "users.json", "--json"), 0);
+    assert_int_equal(member("created"), 60);
+    assert_int_equal(tenant_created(), 60);
+}
+
+static void limit_files(const void *context)
+{
+    const struct rlimit *limit = context;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, limit), 0);
+}
+
+static void a_limit_of_file_sizes_is_like_a_full_disk(void **state)
+{
+    (void)state;
+    const struct rlimit limit = {8192, 8192};
+    start_tenant(50, 500, 0);
+    write_users(60);
+    pid_t child = process_start(&(struct process){
+        .arguments = (const char *const[]){"upload", "users.json", NULL}, .prepare = limit_files, .context = &limit});
+    assert_int_equal(process_finish(child), 5);
+    assert_non_null(
+        strstr(process_read("stderr"), "cannot write to ledger 'users.json.ledger.ndjson': File too large"));
     assert_int_equal(RUN("upload", "users.json", "--json"), 0);
     assert_int_equal(member("created"), 60);
     assert_int_equal(tenant_created(), 60);
@@ -465,6 +496,7 @@ int main(void)
         TEST(a_dry_run_sends_nothing_and_leaves_no_ledger),
         TEST(quiet_means_that_standard_error_stays_empty),
         TEST(an_interrupted_run_lands_what_is_in_flight_and_the_next_carries_on),
+        TEST(a_limit_of_file_sizes_is_like_a_full_disk),
         TEST(while_it_still_reads_the_first_signal_leaves_at_once),
         TEST(a_second_signal_leaves_at_once),
         TEST(progress_on_a_terminal_is_one_line_redrawn_in_place),
