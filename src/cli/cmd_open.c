@@ -49,6 +49,7 @@ const struct setting_table open_table = {rows, sizeof rows / sizeof rows[0], siz
 
 struct listing {
     const struct open_values *values;
+    bool begun; /* the row of headings is out */
     uint64_t shown, uncertain, troubles;
 };
 
@@ -84,8 +85,12 @@ static const char *const columns[] = {"email",  "username",   "phone_number", "u
                                       "domain", "connection", "password",     "certain"};
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
-static void put_header(void)
+/* Once, and only above a file that is one of sealed passwords. */
+static void put_header(struct listing *listing)
 {
+    if (listing->begun || listing->values->json)
+        return;
+    listing->begun = true;
     for (size_t i = 0; i < COLUMNS; i++)
         printf("%s%s", i > 0 ? "," : "", columns[i]);
     fputs("\n", stdout);
@@ -154,6 +159,7 @@ static bool visit(void *context, const struct onramp_unsealed_line *line)
     }
     if (listing->values->user != NULL && !is_user(&line->about.identity, listing->values->user))
         return true;
+    put_header(listing);
     put_line(line, listing->values->json);
     listing->shown++;
     listing->uncertain += line->certain ? 0 : 1;
@@ -216,15 +222,17 @@ int cmd_open(void *self)
     enum onramp_status st = ONRAMP_OK;
     if (values->file == NULL)
         st = onramp_fail(&err, ONRAMP_EUSAGE, "no file of sealed passwords: give it as an argument");
+    if (st == ONRAMP_OK)
+        st = settings_check_file(values->file, &err);
     if (st == ONRAMP_OK && values->ledger != NULL)
         st = onramp_ledger_read(&ledger, values->ledger, &err);
     if (st == ONRAMP_OK)
         st = load_key(&key, values, &err);
     if (st == ONRAMP_OK) {
         (void)setvbuf(stdout, NULL, _IONBF, 0);
-        if (!values->json)
-            put_header();
         st = onramp_unseal(values->file, key, ledger, visit, &listing, &tally, &err);
+        if (st == ONRAMP_OK)
+            put_header(&listing);
     }
     onramp_seal_key_free(key);
     onramp_ledger_close(ledger);

@@ -31,13 +31,13 @@ const struct command commands[] = {
      "Asks the tenant a few questions (no write), then holds each record of FILE against Auth0's rules and the\n"
      "connection's. Without FILE, and without BULK_USER_FILE, only token and connection are looked at.\n"
      "Exit codes, of what an upload would come to: 0 all well, 1 some records would be refused, 2 usage, 3 would be\n"
-     "refused before the first write, 4 credentials, 130 interrupted.",
+     "refused before the first write, 4 credentials, 5 standard output took no more, 130 interrupted.",
      &settings_table, COMMAND_CHECK, cmd_check},
     {"verify", "asks the tenant about each user that LEDGER says was created",
      "Asks by user_id, lists who is missing or has left the connection, and writes nothing. Tenant and connection are\n"
      "those of the ledger unless set.\n"
-     "Exit codes: 0 all there, 1 some missing, 2 usage, 4 credentials, 5 some could not be asked about, 130 "
-     "interrupted.",
+     "Exit codes: 0 all there, 1 some missing, 2 usage, 3 refused before the first request, 4 credentials,\n"
+     "5 some could not be asked about, 130 interrupted.",
      &settings_table, COMMAND_VERIFY, cmd_verify},
     {"undo", "deletes the users that LEDGER proves to be of its own making; shows them unless --yes",
      "Asks about each user first. Whoever has logged in since, or has left the connection, is kept and listed. Run\n"
@@ -49,7 +49,8 @@ const struct command commands[] = {
      "The upload itself, in virtual time, into a model of the tenant: of a plan's limits (--tier), of those that\n"
      "former runs have seen (--ledger), or of a tenant that allows whatever --rate does. Without any of these, a\n"
      "table of every plan. Not in it: connecting, lost answers, other traffic on the tenant.\n"
-     "Exit codes: 0 every record can be sent, 1 some are invalid or duplicate, 2 usage, 3 FILE cannot be used.",
+     "Exit codes: 0 every record can be sent, 1 some are invalid or duplicate, 2 usage, 3 FILE cannot be used,\n"
+     "5 standard output took no more.",
      &settings_table, COMMAND_PLAN, cmd_plan},
     {"report", "what happened, from the ledger: counts, causes and what to do about them, times, runs",
      "Reads the ledger only, and can do so while a run is writing it. Causes are messages without their variable\n"
@@ -72,7 +73,7 @@ const struct command commands[] = {
      "all\n"
      "that may be are printed, newest last, as not certain.\n"
      "Exit codes: 0 all opened, 1 some lines are not what they should be or --user has none, 2 usage, key, passphrase\n"
-     "or ledger, 3 FILE holds no sealed passwords, 5 standard output took no more.",
+     "or ledger, no FILE, 3 FILE holds no sealed passwords, 5 standard output took no more.",
      &open_table, ~0U, cmd_open},
     {"tenant", "a local Auth0-like tenant, for trying, rehearsing and testing",
      "Serves a tenant on 127.0.0.1 until stopped: tokens, users, look-ups, connections, tickets, with the limits of\n"

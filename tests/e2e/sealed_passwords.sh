@@ -99,6 +99,9 @@ onramp 2 open users.json.sealed.ndjson --key users.json
 says err "'users.json' is no key file"
 onramp 3 open users.json --key plain.key
 says err "'users.json' is no file of sealed passwords"
+[ ! -s out ] || fail 'there is a heading, and nothing that could stand below it'
+onramp 2 open nowhere.ndjson # before anybody is asked for a passphrase
+says err "there is no file 'nowhere.ndjson'"
 
 # ---- tampered with ----
 
