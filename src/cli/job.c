@@ -145,7 +145,7 @@ int job_run(const struct job *job, struct console *console)
     if (st != ONRAMP_OK)
         console_log(console, ONRAMP_LOG_ERROR, err.text);
     if (ran && job->settings->json) {
-        if (summary_json(stdout, &summary, job->ledger, &json_err) != ONRAMP_OK)
+        if (summary_json(stdout, &summary, job->fleeting ? NULL : job->ledger, &json_err) != ONRAMP_OK)
             console_log(console, ONRAMP_LOG_ERROR, json_err.text);
     } else if (ran && (st == ONRAMP_OK || summary.requests > 0)) {
         struct summary_names names = {.input = job->title,

@@ -51,8 +51,10 @@ static json_t *value_of(const struct setting *s, const void *field)
     }
     case SETTING_FLAG:
         return json_boolean(*(const bool *)field);
-    case SETTING_DOMAIN:
-        return json_string(((const struct domain *)field)->name);
+    case SETTING_DOMAIN: {
+        const struct domain *domain = field;
+        return domain->name[0] != '\0' ? json_string(domain->name) : NULL;
+    }
     case SETTING_SECRET:
     case SETTING_CUSTOM:
         return NULL;

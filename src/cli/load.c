@@ -131,6 +131,24 @@ static size_t row_of(const struct load *load, int value)
     return row;
 }
 
+/* The argument that getopt_long has just taken a long flag from. */
+static const char *taken_from(char **argv)
+{
+    return optarg != NULL && optarg == argv[optind - 1] ? argv[optind - 2] : argv[optind - 1];
+}
+
+/* The beginning of a flag is none: --password does not mean --password-length, and what follows it is not to be
+ * repeated. The text after '=' is left out for the same reason. */
+static enum onramp_status check_spelling(const struct load *load, const char *given, int value)
+{
+    const char *flag = value == HELP ? "help" : load->table->rows[row_of(load, value)].flag;
+    size_t size = strcspn(given, "=");
+    if (size == strlen(flag) + 2 && strncmp(given + 2, flag, size - 2) == 0)
+        return ONRAMP_OK;
+    return onramp_fail(load->err, ONRAMP_EUSAGE, "there is no flag '%.*s'; did you mean '--%s'?", (int)size, given,
+                       flag);
+}
+
 static enum onramp_status load_flag(struct load *load, size_t row, const char *text)
 {
     const struct setting *setting = &load->table->rows[row];
@@ -192,6 +210,11 @@ static enum onramp_status load_flags(struct load *load, int argc, char **argv, b
     opterr = 0;
     optind = 0; /* begin anew, and forget what an earlier scan left */
     for (int value; (value = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        if (value >= FIRST_LONG) {
+            enum onramp_status st = check_spelling(load, taken_from(argv), value);
+            if (st != ONRAMP_OK)
+                return st;
+        }
         if (value == 'h' || value == HELP) {
             *help = true;
             return ONRAMP_OK;

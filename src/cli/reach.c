@@ -15,7 +15,8 @@
 enum onramp_status reach_check_target(const struct settings *s, struct onramp_error *err)
 {
     if (s->domain.name[0] == '\0')
-        return onramp_fail(err, ONRAMP_EUSAGE, "no tenant: set AUTH0_DOMAIN, or give --domain");
+        return onramp_fail(err, ONRAMP_EUSAGE,
+                           "no tenant: set AUTH0_DOMAIN, in the environment or in .env here, or give --domain");
     if (s->connection == NULL)
         return onramp_fail(err, ONRAMP_EUSAGE, "no connection: set AUTH0_DATABASE_NAME, or give --connection");
     return ONRAMP_OK;
@@ -78,7 +79,7 @@ struct onramp_target reach_target(const struct settings *s, const struct domain 
                                               .client_id = s->client_id,
                                               .client_secret = s->client_secret,
                                               .audience = s->audience},
-                                   .custom_domain = s->custom_domain,
+                                   .custom_domain = s->custom_domain.name[0] != '\0' ? s->custom_domain.name : NULL,
                                    .pacing = reach_pacing(s),
                                    .timeout = s->timeout,
                                    .max_attempts = (uint32_t)s->max_attempts,

@@ -127,7 +127,7 @@ static const struct setting rows[] = {
      AT(audience),
      .recorded = true},
     {.flag = "custom-domain",
-     .kind = SETTING_TEXT,
+     .kind = SETTING_DOMAIN,
      .argument = "HOST",
      .variables = {"AUTH0_CUSTOM_DOMAIN"},
      .help = "the tenant's custom domain for links in its mails, sent as auth0-custom-domain",

@@ -91,7 +91,8 @@ struct settings {
     struct domain domain;
     char *connection;
     struct onramp_secret *token, *client_secret;
-    char *client_id, *audience, *custom_domain;
+    char *client_id, *audience;
+    struct domain custom_domain;
     uint64_t concurrency;
     struct onramp_rate rate;
     uint64_t burst; /* 0: not given */

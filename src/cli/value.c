@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHARE_TOKENS_MAX 1000000
+
 /* Digits and nothing else; *end is what follows them. */
 static bool digits(const char *text, uint64_t *out, const char **end)
 {
@@ -91,11 +93,11 @@ static enum onramp_status parse_share(const struct setting *s, const char *text,
     bool good = digits(text, &value, &end);
     if (good && strcmp(end, "%") == 0 && value <= s->most)
         *field = (struct setting_share){.percent = (uint32_t)value};
-    else if (good && *end == '\0' && value <= 1000000)
+    else if (good && *end == '\0' && value <= SHARE_TOKENS_MAX)
         *field = (struct setting_share){.tokens = (uint32_t)value};
     else
-        return onramp_fail(err, ONRAMP_EUSAGE, "'%s' is neither a number of tokens nor 0%% to %" PRIu64 "%%", text,
-                           s->most);
+        return onramp_fail(err, ONRAMP_EUSAGE, "'%s' is neither 0 to %d tokens nor 0%% to %" PRIu64 "%%", text,
+                           SHARE_TOKENS_MAX, s->most);
     return ONRAMP_OK;
 }
 

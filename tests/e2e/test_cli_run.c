@@ -453,6 +453,11 @@ static void the_demo_needs_nothing_leaves_nothing_and_counts(void **state)
     assert_non_null(strstr(out, "30 records of a generated sample"));
     assert_non_null(strstr(out, ", 0 throttled"));
     assert_non_null(strstr(out, "The tenant holds 30 users, and its list agrees with the ledger user by user."));
+
+    (void)setenv("TMPDIR", ".", 1);
+    assert_int_equal(RUN("demo", "--users=3", "--tier=private-1500", "--json"), 0);
+    (void)unsetenv("TMPDIR");
+    assert_non_null(strstr(process_read("stdout"), "\"ledger\":null,")); /* it is gone, as the rest is */
 }
 
 /* Another user, who may write the ledger but does not own it. */
