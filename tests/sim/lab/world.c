@@ -269,7 +269,8 @@ static void rival_calls(struct lab *lab, uint32_t i)
     lab->rivals_drawn += drew;
     lab->result.rivals_refused += !drew;
     if (lab->options.trace)
-        fprintf(lab->options.trace, "%9.3f           a rival calls\n", lab_seconds(lab));
+        fprintf(lab->options.trace, "%9.3f           a rival calls%s\n", lab_seconds(lab),
+                drew ? "" : ", and is refused");
     if (i + 1 < lab->rivals)
         plan(lab, lab->rival[i + 1], RIVAL_CALLS, 0, i + 1);
 }
