@@ -3,6 +3,7 @@
  */
 #include "core/pacer_pool.h"
 
+#include "core/pacer_likely.h"
 #include "core/pacer_numbers.h"
 
 #include <assert.h>
@@ -94,7 +95,7 @@ static bool is_awaited(const struct onramp_pacer *p, enum onramp_group group)
 static int64_t soon_enough(const struct onramp_pacer *p, const struct onramp_belief *b, onramp_time now)
 {
     int64_t most = (int64_t)p->settings.concurrency * TOKEN * 1000 / max(1, p->rtt.mean / ONRAMP_MILLISECOND);
-    int64_t spare = most - onramp_belief_rate(b, now);
+    int64_t spare = most - onramp_likely_rate(b, now);
     return spare > 0 ? min(max(SOONER, (most + spare - 1) / spare), SOONEST) : SOONEST;
 }
 
@@ -111,16 +112,16 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     /* Who takes from a full bucket only never learns how fast it fills: there the last token of the reserve is kept by
      * estimate. So is the margin for others, who refute whatever is proven. */
     int64_t proven = max(0, min(given, (b->size - 2) * TOKEN));
-    int64_t spare = max(given, onramp_belief_margin(b, &p->rtt, now));
+    int64_t spare = max(given, onramp_likely_margin(b, &p->rtt, now));
     onramp_time at = later(d, now, onramp_belief_proven(b, proven, &p->rtt, now), ONRAMP_WHY_PROOF, b);
     /* A standing reserve of half the bucket, so that a late answer never starves the pipe. */
-    int64_t stand = max(onramp_belief_stand(b, now), spare);
+    int64_t stand = max(onramp_likely_stand(b, now), spare);
     /* It falls over the last requests, so that nothing is left over; soon enough for what is refilled until then. Where
      * others draw, it is their protection as well, and where a group waits to show its bucket, its chance. */
     int64_t each = now < b->shared_until || is_awaited(p, group) ? 1 : soon_enough(p, b, now);
     stand = max(spare, min(stand, min((int64_t)left - 1, each * (int64_t)b->size) * TOKEN / each));
-    at = later(d, at, onramp_belief_likely(b, stand, now), ONRAMP_WHY_STAND, b);
-    return b->flying > 0 ? at : min(at, min(b->probe_at, onramp_belief_due(b, stand, now)));
+    at = later(d, at, onramp_likely_when(b, stand, now), ONRAMP_WHY_STAND, b);
+    return b->flying > 0 ? at : min(at, min(b->probe_at, onramp_likely_due(b, stand, now)));
 }
 
 /* Requests still to be sent that draw from this bucket, up to the one that is asked about. */
@@ -269,9 +270,9 @@ static void shown(struct onramp_pacer *p, struct onramp_belief *b, uint32_t tick
                   onramp_time now)
 {
     b->missed = 0;
-    onramp_belief_announced(b, reset_at(p, s, now, 0) - now, s->remaining);
+    onramp_likely_announced(b, reset_at(p, s, now, 0) - now, s->remaining);
     onramp_belief_spoke(b, ticket, s->remaining, &p->rtt, now);
-    onramp_span token = ONRAMP_SECOND * 1000 / max(1, onramp_belief_rate(b, now) / 1000);
+    onramp_span token = ONRAMP_SECOND * 1000 / max(1, onramp_likely_rate(b, now) / 1000);
     onramp_time again_at = reset_at(p, s, now, max(b->patience, 2 * token));
     b->probe_at = max(b->probe_at, again_at + 20 * ONRAMP_MILLISECOND);
 }
@@ -296,7 +297,7 @@ static void not_shown(struct onramp_pacer *p, struct onramp_belief *b, const str
     if (shown->size > (p->stacked ? 1 : UPGRADE) * b->size)
         for (int g = 0; g < ONRAMP_GROUPS; g++)
             if (b->groups[g] && !p->blind[g].on)
-                onramp_blind_begin(&p->blind[g], onramp_belief_rate(b, now), b->size, now);
+                onramp_blind_begin(&p->blind[g], onramp_likely_rate(b, now), b->size, now);
     if (!p->stacked) {
         p->dropped = b->size;
         p->dropped_at = now;

@@ -19,6 +19,8 @@
 #define ONRAMP_TOKEN       INT64_C(1000000) /* supplies are kept in millionths of a token */
 #define ONRAMP_TAKES_MAX   2048
 #define ONRAMP_GUESSES_MAX 512
+#define ONRAMP_SLOWEST     (ONRAMP_TOKEN / 50) /* a token in fifty seconds is the slowest refill there is */
+#define ONRAMP_TINY        4  /* tokens; smaller buckets show too little while they are neither full nor empty */
 #define ONRAMP_PLACES      64 /* in which the edge of a window may lie */
 
 enum onramp_take_state {
@@ -103,25 +105,15 @@ void onramp_belief_empty(struct onramp_belief *b, onramp_time sent_at, onramp_ti
 /* When does every hypothesis guarantee `spare` microtokens beyond one token for the next request? ONRAMP_NEVER: not
  * without another answer. */
 onramp_time onramp_belief_proven(struct onramp_belief *b, int64_t spare, const struct onramp_rtt *rtt, onramp_time now);
-/* When is the content likely to be one token above `stand` microtokens? */
-onramp_time onramp_belief_likely(const struct onramp_belief *b, int64_t stand, onramp_time now);
-/* The same while others draw, when a quiet bucket may be asked: what is proven does not grow then, and the announced
- * reset may be seconds away. ONRAMP_NEVER: nobody is seen to draw, or the bucket is too small to tell. */
-onramp_time onramp_belief_due(const struct onramp_belief *b, int64_t stand, onramp_time now);
 
-/* Microtokens that others may take before an answer shows it. */
-int64_t onramp_belief_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
-/* What an answer announced: how far away the reset is, 0 if that is not known. It may mean anything, but is good enough
- * for the standing reserve, for which nothing can be refused. */
-void onramp_belief_announced(struct onramp_belief *b, onramp_span away, uint32_t remaining);
-/* The standing reserve worth keeping, microtokens. */
-int64_t onramp_belief_stand(const struct onramp_belief *b, onramp_time now);
 int64_t onramp_belief_takes(const struct onramp_belief *b); /* microtokens, with those on the wire */
 /* Range of the refill, microtokens a second; false if nothing is known. */
 bool onramp_belief_rates(const struct onramp_belief *b, onramp_span window, int64_t *slow, int64_t *fast);
 /* How long it may take until it is certain that an edge has passed. */
 onramp_span onramp_belief_place(const struct onramp_belief *b);
-int64_t onramp_belief_rate(const struct onramp_belief *b, onramp_time now);
+/* What a guess says of supply at an instant, at least or at most, if it is right and nobody else draws. */
+int64_t onramp_belief_supply(const struct onramp_belief *b, const struct onramp_guess *g, enum onramp_side side,
+                             onramp_time now);
 void onramp_belief_bounds(const struct onramp_belief *b, onramp_time now, int64_t *low, int64_t *high);
 
 /* Between pacer_takes.c and pacer_belief.c: cut the guesses by what was proven; grow them although nothing was;

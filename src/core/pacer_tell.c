@@ -1,6 +1,7 @@
 /*
  * pacer_tell.c - what the pool knows, and why it waits: for people, progress and summaries.
  */
+#include "core/pacer_likely.h"
 #include "core/pacer_pool.h"
 
 #include <inttypes.h>
@@ -72,7 +73,7 @@ void onramp_pacer_view(const struct onramp_pacer *p, onramp_time now, struct onr
         onramp_belief_bounds(b, now, &low, &high);
         out->known = true;
         out->burst = b->size;
-        out->per_second = (double)onramp_belief_rate(b, now) / TOKEN;
+        out->per_second = (double)onramp_likely_rate(b, now) / TOKEN;
         out->level_low = (double)low / TOKEN;
         out->level_high = (double)high / TOKEN;
         out->shared = now < b->shared_until;
