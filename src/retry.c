@@ -5,11 +5,14 @@
 
 #include "census.h"
 
+#include <string.h>
+
 struct sorting {
     const struct onramp_ledger *ledger;
     struct onramp_user_rules rules;
     struct onramp_census census;
     struct onramp_retry_summary *summary;
+    const char *digest; /* of the file */
 };
 
 static bool ended_well(const struct onramp_ledger_entry *entry)
@@ -29,6 +32,13 @@ static void count_listed(struct onramp_retry_summary *summary, const struct onra
         summary->counts[entry->outcome]++;
     else
         summary->unlisted++;
+}
+
+/* Is it about another record of this very file, whose identity is the same? Then this one was refused. (In a file that
+ * was edited it may be this one, which stood elsewhere.) */
+static bool is_anothers(const struct sorting *s, const struct onramp_ledger_entry *entry, uint64_t ordinal)
+{
+    return entry->record != ordinal && entry->input_sha256 != NULL && strcmp(entry->input_sha256, s->digest) == 0;
 }
 
 /* Decided as an upload decides when it admits a record. */
@@ -51,6 +61,8 @@ static enum onramp_status wants(struct sorting *s, const struct onramp_record *r
         *out = false; /* even if it repeats another one, which the connection may have refused */
     } else if (onramp_census_duplicate(&s->census, &user.identity, record->ordinal, &other, &kind)) {
         s->summary->counts[ONRAMP_DUPLICATE]++;
+    } else if (ended_well(entry) && is_anothers(s, entry, record->ordinal)) {
+        s->summary->counts[ONRAMP_INVALID]++;
     } else if (ended_well(entry)) {
         *out = false;
     } else {
@@ -70,6 +82,7 @@ enum onramp_status onramp_retry(const struct onramp_ledger *ledger, const struct
     if (onramp_ledger_last(ledger, &last))
         s.rules.connection = last.connection;
     enum onramp_status st = onramp_census_take(&s.census, source, &s.rules, UINT64_MAX, NULL, NULL, err);
+    s.digest = st == ONRAMP_OK ? source->ops->digest(source->self) : "";
     for (bool end = false; st == ONRAMP_OK;) {
         struct onramp_record record;
         bool wanted = false;

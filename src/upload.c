@@ -102,9 +102,10 @@ static void refuse_here(struct onramp_run *r, const struct onramp_record *record
         return;
     const struct onramp_ledger_entry *entry =
         outcome == ONRAMP_INVALID ? onramp_ledger_find(r->ledger, &user->identity) : NULL;
-    if (entry != NULL && entry->has_outcome && entry->outcome == ONRAMP_INVALID && entry->message != NULL &&
-        strcmp(entry->message, message) == 0)
-        return; /* an earlier run said the same */
+    if (entry != NULL && entry->has_outcome && entry->outcome == ONRAMP_INVALID && entry->record == record->ordinal &&
+        entry->message != NULL && strcmp(entry->message, message) == 0 &&
+        strcmp(entry->input_sha256, r->source->ops->digest(r->source->self)) == 0)
+        return; /* an earlier run said the same of the same file */
     struct onramp_ledger_outcome line = {.at = onramp_engine_wall(&r->engine),
                                          .record = record->ordinal,
                                          .identity = user->identity,

@@ -221,8 +221,9 @@ ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_ledger_sync(struct onramp_
  * identity's next line; the entry itself as long as the ledger.
  *
  * What was refused here says nothing about the tenant and must not hide what is known of it: a `duplicate`
- * line, and an `invalid` one about an identity that was created, exists or may be there (open, unknown), make an
- * entry of their own, which each() shows and find() does not. So do records without any identity.
+ * line, and an `invalid` one about an identity that was created, exists or may be there (open, unknown), or that
+ * another record of the same file has, make an entry of their own, which each() shows and find() does not. So do
+ * records without any identity.
  */
 struct onramp_ledger_entry {
     uint64_t record;                 /* as of its latest line */

@@ -151,6 +151,39 @@ static enum onramp_status out_of_memory(struct onramp_error *err)
     return onramp_fail(err, ONRAMP_ENOMEM, "out of memory for the ledger");
 }
 
+/* The input of the run that a line belongs to: it outlives the entries. */
+static const char *present_input(const struct onramp_state *state)
+{
+    return state->runs[state->run_count - 1].past.run.input_sha256;
+}
+
+/* Was another record of this very file refused here under the same identity? (In a file that was edited it may be the
+ * same record, corrected and moved.) What becomes of one says nothing of the other. */
+static bool another_was_refused(const struct onramp_state *state, const struct onramp_ledger_entry *entry,
+                                uint64_t record)
+{
+    return entry->has_outcome && entry->outcome == ONRAMP_INVALID && entry->attempts == 0 && entry->record != record &&
+           entry->input_sha256 != NULL && strcmp(entry->input_sha256, present_input(state)) == 0;
+}
+
+/* The key of a record that stands for itself alone. */
+static void set_apart(char apart[KEY_MAX], enum onramp_outcome outcome, uint64_t record, const char *key)
+{
+    (void)snprintf(apart, KEY_MAX, "%s:%" PRIu64 ":%.*s", onramp_outcome_name(outcome), record, ONRAMP_IDENTITY_KEY_MAX,
+                   key);
+}
+
+/* The entry of `key` is about to become `record`'s: who was refused before keeps one of its own. False: no memory. */
+static bool keep_refused(struct onramp_state *state, const char *key, uint64_t record)
+{
+    char apart[KEY_MAX];
+    const struct onramp_ledger_entry *entry = onramp_entries_find(&state->entries, key);
+    if (entry == NULL || !another_was_refused(state, entry, record))
+        return true;
+    set_apart(apart, ONRAMP_INVALID, entry->record, key);
+    return onramp_entries_store(&state->entries, apart, *entry);
+}
+
 static enum onramp_status apply_attempt(struct onramp_state *state, struct reading *r)
 {
     uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
@@ -163,6 +196,8 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
     struct onramp_identity identity = read_identity(r);
     key_of(&identity, record, key);
     struct onramp_ledger_entry entry = entry_of(state, key);
+    if (!keep_refused(state, key, record))
+        return out_of_memory(r->err);
     entry.record = record;
     entry.identity = identity;
     /* The evidence of the latest attempt counts: before it left, all earlier ones were found not to have happened. */
@@ -181,11 +216,15 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
 
 /*
  * What was refused here was never sent, so it says nothing about the tenant: it must not hide that
- * a user was created, exists, or may be there. Such a line stands for its record alone.
+ * a user was created, exists, or may be there, nor that another record was refused. Such a line stands for its record
+ * alone.
  */
-static bool stands_apart(const struct onramp_ledger_entry *entry, enum onramp_outcome outcome)
+static bool stands_apart(const struct onramp_state *state, const struct onramp_ledger_entry *entry, uint64_t record,
+                         enum onramp_outcome outcome)
 {
     if (outcome == ONRAMP_DUPLICATE)
+        return true;
+    if (outcome == ONRAMP_INVALID && another_was_refused(state, entry, record))
         return true;
     bool may_be_there =
         entry->open || (entry->has_outcome && (entry->outcome == ONRAMP_CREATED || entry->outcome == ONRAMP_EXISTS ||
@@ -216,10 +255,11 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     struct onramp_identity identity = read_identity(r);
     key_of(&identity, record, key);
     struct onramp_ledger_entry entry = entry_of(state, key);
-    if (stands_apart(&entry, outcome)) {
-        (void)snprintf(apart, sizeof apart, "%s:%" PRIu64 ":%.*s", onramp_outcome_name(outcome), record,
-                       ONRAMP_IDENTITY_KEY_MAX, key);
+    if (stands_apart(state, &entry, record, outcome)) {
+        set_apart(apart, outcome, record, key);
         memcpy(key, apart, sizeof key);
+    } else if (!keep_refused(state, key, record)) {
+        return out_of_memory(r->err);
     }
 
     const char *user_id = optional_text(r, "user_id");
@@ -239,8 +279,7 @@ static enum onramp_status apply_outcome(struct onramp_state *state, struct readi
     entry.outcome = outcome;
     entry.at = at;
     entry.ms = json_integer_value(json_object_get(r->body, "ms"));
-    entry.input_sha256 =
-        state->runs[state->run_count - 1].past.run.input_sha256; /* the run's own, which outlives the entry */
+    entry.input_sha256 = present_input(state);
     entry.settled = outcome != ONRAMP_FAILED && outcome != ONRAMP_UNKNOWN && outcome != ONRAMP_INVALID;
     entry.adopted = json_is_true(json_object_get(r->body, "adopted"));
     json_int_t status = json_integer_value(json_object_get(r->body, "status"));

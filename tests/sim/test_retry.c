@@ -96,6 +96,28 @@ static void a_ledger_that_knows_nobody_ended_nothing_well(void **state)
     onramp_ledger_close(ledger);
 }
 
+/* Both rows are bob's, and the connection refused the first for its username: that is written, and what he has stays.
+ */
+static void a_record_that_was_refused_is_not_taken_for_another_of_the_same_file(void **state)
+{
+    (void)state;
+    static const char *const others[RECORDS] = {"a@x.example", NULL,          "c@x.example", "no address",
+                                                "d@x.example", "e@x.example", "f@x.example", "g@x.example"};
+    struct onramp_ledger *ledger = open_ledger();
+    struct onramp_ledger_run run = run_named("r1");
+    run.input_sha256 = "00000000000000000000000000000000000000000000000000000000000000aa"; /* the world's file */
+    assert_int_equal(onramp_ledger_begin(ledger, &run, NULL), ONRAMP_OK);
+    for (uint64_t i = 0; i < RECORDS; i++)
+        if (others[i] != NULL)
+            outcome(ledger, i, others[i], ONRAMP_EXISTS);
+    outcome(ledger, 1, "b@x.example", ONRAMP_INVALID);
+    outcome(ledger, 8, "b@x.example", ONRAMP_CREATED); /* of a record behind these */
+    struct onramp_retry_summary summary;
+    assert_written(ledger, 3, (const uint64_t[]){1, 3, 6}, &summary);
+    assert_int_equal(summary.counts[ONRAMP_INVALID], 3);
+    onramp_ledger_close(ledger);
+}
+
 static void stops_when_no_more_is_taken(void **state)
 {
     (void)state;
@@ -113,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(writes_what_is_neither_created_nor_exists_in_order, without_ledger),
         cmocka_unit_test_setup(a_ledger_that_knows_nobody_ended_nothing_well, without_ledger),
+        cmocka_unit_test_setup(a_record_that_was_refused_is_not_taken_for_another_of_the_same_file, without_ledger),
         cmocka_unit_test_setup(stops_when_no_more_is_taken, without_ledger),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -73,7 +73,7 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
     struct onramp_ledger *ledger = NULL;
     struct onramp_error err = {0};
     struct onramp_observer observer = {.context = w, .progress = progress, .log = note};
-    (void)world_trace(&observer);
+    bool traced = world_trace(&observer);
     warning[0] = '\0';
     world_upload_settings(w, &settings, seed);
     settings.missed = records->count < 10 ? note_missed : NULL;
@@ -88,7 +88,7 @@ static struct onramp_summary run_once(struct world *w, struct world_source *reco
     records->next = 0;
     enum onramp_status st =
         onramp_upload(&settings, &records->source, &w->transport, ledger, &observer, &summary, &err);
-    if (st != ONRAMP_OK && observer.log != NULL)
+    if (st != ONRAMP_OK && traced)
         print_message("ended with %d: %s\n", (int)st, err.text);
     onramp_ledger_close(ledger);
     world_upload_clear(&settings);
@@ -595,6 +595,45 @@ static void tells_of_nobody_who_was_corrected_since(void **state)
     world_clear(&w);
 }
 
+static const char *of_no_address(uint64_t ordinal)
+{
+    static const char *const records[] = {"{\"email\":\"n/a\"}", "{\"email\":\"n/a\"}",
+                                          "{\"email\":\"a@example.com\",\"name\":7}", "{\"email\":\"a@example.com\"}",
+                                          "{\"email\":\"n/a\"}"};
+    return records[ordinal];
+}
+
+static bool count_outcome(void *context, const struct onramp_ledger_entry *entry)
+{
+    ((unsigned *)context)[entry->outcome]++;
+    return true;
+}
+
+static void writes_an_outcome_for_each_record_though_they_share_an_identity(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    start(&w, &records, &setup, 0);
+    for (uint64_t round = 0; round < 3; round++) {
+        world_source_init(&records, 5, of_no_address);
+        if (round == 2) /* edited, though not there */
+            records.digest = "00000000000000000000000000000000000000000000000000000000000000bb";
+        struct onramp_summary summary = run_once(&w, &records, 1 + round);
+        assert_int_equal(summary.counts[ONRAMP_INVALID], 4);
+        assert_int_equal(summary.counts[ONRAMP_CREATED], 1);
+        struct onramp_ledger *ledger = NULL;
+        unsigned counts[ONRAMP_OUTCOMES] = {0};
+        assert_int_equal(onramp_ledger_read(&ledger, ledger_path, NULL), ONRAMP_OK);
+        onramp_ledger_each(ledger, count_outcome, counts);
+        onramp_ledger_close(ledger);
+        assert_int_equal(counts[ONRAMP_INVALID], 4);
+        assert_int_equal(counts[ONRAMP_CREATED], 1);
+    }
+    world_clear(&w);
+}
+
 static const char *second_is_weak(uint64_t ordinal)
 {
     static const char *const records[] = {"{\"email\":\"a@example.com\"}",
@@ -722,6 +761,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creates_everyone_on_every_plan),
         cmocka_unit_test(gives_every_record_one_outcome_and_skips_what_is_settled),
+        cmocka_unit_test(writes_an_outcome_for_each_record_though_they_share_an_identity),
         cmocka_unit_test(tells_of_nobody_who_was_corrected_since),
         cmocka_unit_test(sends_a_rejected_record_again_only_when_the_file_was_edited),
         cmocka_unit_test(keeps_a_password_to_itself_that_the_tenant_repeats),

@@ -375,6 +375,42 @@ static void what_was_refused_here_hides_nothing_the_tenant_knows(void **state)
     onramp_ledger_close(ledger);
 }
 
+static bool count_records(void *context, const struct onramp_ledger_entry *e)
+{
+    int *counts = context;
+    counts[e->record]++;
+    return true;
+}
+
+/* Fifty rows of a table may all have "n/a" for an address: each has its outcome, whatever becomes of the others. */
+static void records_of_one_file_that_share_an_identity_hide_nothing_of_each_other(void **state)
+{
+    (void)state;
+    struct onramp_ledger *ledger = open_ledger();
+    begin(ledger, "r1");
+    for (uint64_t i = 0; i < 3; i++)
+        outcome(ledger, i, "n/a", ONRAMP_INVALID);
+    outcome(ledger, 3, "ann@x.example", ONRAMP_INVALID);
+    attempt(ledger, 4, "ann@x.example", 1);
+    outcome(ledger, 4, "ann@x.example", ONRAMP_CREATED);
+    outcome(ledger, 5, "bob@x.example", ONRAMP_INVALID);
+    outcome(ledger, 6, "bob@x.example", ONRAMP_EXISTS);
+    int counts[7] = {0}, outcomes[ONRAMP_OUTCOMES] = {0};
+    onramp_ledger_each(ledger, count_records, counts);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(counts[i], 1);
+    onramp_ledger_each(ledger, count_outcomes, outcomes);
+    assert_int_equal(outcomes[ONRAMP_INVALID], 5);
+    assert_int_equal(entry(ledger, "ann@x.example")->record, 4);
+    assert_int_equal(entry(ledger, "bob@x.example")->outcome, ONRAMP_EXISTS);
+    for (uint64_t i = 0; i < 3; i++) /* the next run says the same, and it is still one each */
+        outcome(ledger, i, "n/a", ONRAMP_INVALID);
+    memset(counts, 0, sizeof counts);
+    onramp_ledger_each(ledger, count_records, counts);
+    assert_int_equal(counts[0] + counts[1] + counts[2], 3);
+    onramp_ledger_close(ledger);
+}
+
 static void identities_of_each_kind_are_found(void **state)
 {
     (void)state;
@@ -717,6 +753,7 @@ int main(void)
         LEDGER_TEST(failed_unknown_and_invalid_are_not_settled),
         LEDGER_TEST(an_outcome_replaces_all_that_the_former_said),
         LEDGER_TEST(the_evidence_of_the_latest_attempt_comes_back),
+        LEDGER_TEST(records_of_one_file_that_share_an_identity_hide_nothing_of_each_other),
         LEDGER_TEST(what_was_refused_here_hides_nothing_the_tenant_knows),
         LEDGER_TEST(identities_of_each_kind_are_found),
         LEDGER_TEST(ten_thousand_lines_replay_as_they_were_written),
