@@ -251,7 +251,7 @@ static void exit_status(FILE *out)
     section(out, "EXIT STATUS");
     prose(out,
           "Of upload; the other commands follow it, and their pages say how. Any of them ends with 5 instead of 0 if "
-          "standard output takes no more.");
+          "standard output takes no more; keygen ends with 2 then, and has made nothing.");
     open_list(out, "130");
     item(out, "", "0", "every record is created or exists");
     item(out, "", "1", "finished, but some are invalid, duplicate or rejected");
