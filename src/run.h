@@ -24,7 +24,8 @@ struct onramp_job {
     bool asking;               /* its next or present request is a look-up */
     bool lost;                 /* an attempt may have been acted on: ask before anything else */
     bool doubtful;             /* one was, at some time: "exists" may be our own doing */
-    bool conflicted;           /* we ask because the tenant said "exists" */
+    bool conflicted;           /* we ask because the tenant said "exists" … */
+    bool by_address;           /* … and nobody has the id: who has the address? */
     onramp_time asked_at;      /* departure of its latest look-up … */
     int64_t asked_date;        /* … by the tenant's clock; 0: not known */
     bool outdated;             /* it was to leave on a "nobody" that is not fresh any more: it asks anew */

@@ -342,11 +342,20 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     return onramp_ledger_attempt(r->ledger, &line, r->err);
 }
 
+/* Where several identifiers have to be free, a conflict is about one of them: somebody else may have that one alone,
+ * and then this user is not there. Only a tenant that keeps its own list of them can be asked. */
+static bool may_lack_one(const struct onramp_run *r, const struct onramp_job *job)
+{
+    const struct onramp_identity *identity = &job->user.identity;
+    return ids(r) == ONRAMP_IDS_KEPT && identity->email != NULL &&
+           (identity->username != NULL || identity->phone_number != NULL);
+}
+
 static bool question(const struct onramp_run *r, const struct onramp_job *job, char *path, size_t room)
 {
     static const char fields[] = "fields=user_id,created_at,email,username,phone_number,identities&include_fields=true";
     char key[ONRAMP_IDENTITY_KEY_MAX];
-    if (by_id(r, job)) {
+    if (by_id(r, job) && !job->by_address) {
         (void)snprintf(path, room, "/api/v2/users/auth0%%7C");
         if (!onramp_session_encode(path, room, known_id(r, job)) || strlen(path) + sizeof fields + 1 > room)
             return false;
@@ -404,6 +413,7 @@ static bool is_outdated(const struct onramp_run *r, const struct onramp_job *job
 static void ask_anew(struct onramp_run *r, uint32_t id)
 {
     r->jobs[id].asking = true;
+    r->jobs[id].by_address = false;
     onramp_lane_hand_back(r->lane, id);
     onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
 }
@@ -450,6 +460,7 @@ static void ask(struct onramp_run *r, uint32_t id, bool conflicted, bool at_once
     }
     job->asking = true;
     job->conflicted = conflicted;
+    job->by_address = false;
     if (at_once)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
     else
@@ -498,7 +509,7 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
         break;
     case ONRAMP_REPLY_EXISTS:
         /* Without a doubt too: whatever lies between may have sent it twice, and this is the second one's answer. */
-        if (job->doubtful || (job->chosen_id[0] != '\0' && can_ask(r, job)))
+        if (job->doubtful || ((job->chosen_id[0] != '\0' || may_lack_one(r, job)) && can_ask(r, job)))
             ask(r, id, true, true);
         else
             settle(r, id, ONRAMP_EXISTS, NULL, false);
@@ -542,6 +553,15 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         return;
     }
+    if (job->conflicted && may_lack_one(r, job)) {
+        if (job->by_address) {
+            settle(r, id, ONRAMP_REJECTED, NULL, false); /* it was the username or the phone number that is taken */
+            return;
+        }
+        job->by_address = true;
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+        return;
+    }
     if (job->conflicted) {
         /* The identity is somebody else's, unless it is ours under an id that we do not know of. */
         bool ours_perhaps = job->doubtful && by_id(r, job) && ids(r) == ONRAMP_IDS_UNSURE;
@@ -574,7 +594,8 @@ static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_f
         onramp_evidence_judge(&evidence, found, count < FOUND_MAX ? count : FOUND_MAX, &user_id);
     if (count > FOUND_MAX && verdict != ONRAMP_OURS)
         verdict = ONRAMP_UNDECIDED; /* ours may be among the others */
-    if (verdict == ONRAMP_UNDECIDED && !job->doubtful)
+    bool by_date = verdict == ONRAMP_UNDECIDED || (verdict == ONRAMP_OURS && job->chosen_id[0] == '\0');
+    if (by_date && !job->doubtful)
         verdict = ONRAMP_THEIRS; /* none of our attempts was lost, and the tenant says "exists" */
     switch (verdict) {
     case ONRAMP_OURS:

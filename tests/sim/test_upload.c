@@ -316,6 +316,50 @@ static void tells_those_that_were_there_from_its_own(void **state)
     }
 }
 
+static const char *namesakes(uint64_t ordinal)
+{
+    static const char *const records[] = {
+        "{\"email\":\"ann@example.org\",\"username\":\"ann\"}",  /* the name is another's */
+        "{\"email\":\"ANN@example.com\",\"username\":\"anna\"}", /* the address is there */
+        "{\"email\":\"bob@example.com\",\"username\":\"bob\"}",  /* both are */
+        "{\"email\":\"cyd@example.com\",\"username\":\"cyd\"}",
+        "{\"email\":\"dan@example.com\",\"username\":\"dan\",\"user_id\":\"d1\"}",  /* all three are */
+        "{\"email\":\"eve@example.org\",\"username\":\"eve\",\"user_id\":\"e2\"}"}; /* the name is another's */
+    return records[ordinal];
+}
+
+/* Somebody else has the username: whoever was to get it is not there, whatever else is. */
+static void a_username_of_another_does_not_make_somebody_exist(void **state)
+{
+    (void)state;
+    static const char *const theirs[] = {"ann@example.com\",\"username\":\"ann", "bob@example.com\",\"username\":\"bob",
+                                         "dan@example.com\",\"username\":\"dan\",\"user_id\":\"d1",
+                                         "eve@example.com\",\"username\":\"eve\",\"user_id\":\"e1"};
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.tenant.options = "{\"requires_username\":true}";
+    start(&w, &records, &setup, 0);
+    world_source_init(&records, 6, namesakes);
+    for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++) {
+        char json[300];
+        (void)snprintf(json, sizeof json,
+                       "{\"connection\":\"Username-Password-Authentication\",\"password\":\"Xk7!mq2#Wz9$pL\","
+                       "\"verify_email\":false,\"email\":\"%s\"}",
+                       theirs[i]);
+        world_rival(&w, json);
+    }
+    for (uint64_t round = 0; round < 2; round++) {
+        struct onramp_summary summary = run_once(&w, &records, 1 + round);
+        assert_int_equal(summary.exit, 1);
+        assert_int_equal(summary.counts[ONRAMP_CREATED], 1);
+        assert_int_equal(summary.counts[ONRAMP_EXISTS], 3);
+        assert_string_equal(missed, "0:rejected 5:rejected ");
+        assert_int_equal(users(&w), 5);
+    }
+    world_clear(&w);
+}
+
 static void says_unknown_where_it_may_not_ask(void **state)
 {
     (void)state;
@@ -773,6 +817,7 @@ int main(void)
         cmocka_unit_test(survives_death_between_any_two_deeds),
         cmocka_unit_test(heals_after_a_disk_that_fails_once),
         cmocka_unit_test(tells_those_that_were_there_from_its_own),
+        cmocka_unit_test(a_username_of_another_does_not_make_somebody_exist),
         cmocka_unit_test(says_unknown_where_it_may_not_ask),
         cmocka_unit_test(says_what_stopped_it_while_it_asked),
         cmocka_unit_test(stops_at_once_when_all_would_be_refused_alike),
