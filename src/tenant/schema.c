@@ -74,7 +74,7 @@ static bool is_domain(const char *domain)
         if (!dot && !dash && !((unsigned char)*domain >= 0x80) &&
             strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", *domain) == NULL)
             return false;
-        if ((dot && (label == 0 || before == '-')) || (dash && label == 0) || label >= 63)
+        if ((dot && (label == 0 || before == '-')) || (dash && label == 0) || (!dot && label == 63))
             return false;
         dots += dot;
         label = dot ? 0 : label + 1;

@@ -141,6 +141,21 @@ static void lengths_count_characters_not_bytes(void **state)
     bench_clear(&b);
 }
 
+static void a_label_of_a_domain_has_at_most_63_characters(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    char members[120];
+    for (int size = 63; size <= 64; size++) {
+        char label[65];
+        memset(label, 'b', sizeof label);
+        snprintf(members, sizeof members, "\"email\":\"a@%.*s.co\"", size, label);
+        assert_int_equal(bench_create(&b, members), size == 63 ? 201 : 400);
+    }
+    bench_clear(&b);
+}
+
 static void a_connection_that_cannot_serve_refuses_every_create(void **state)
 {
     (void)state;
@@ -349,6 +364,7 @@ int main(void)
         cmocka_unit_test(addresses_may_repeat_where_they_need_not_be_unique),
         cmocka_unit_test(unfit_bodies_are_refused_in_the_validators_words),
         cmocka_unit_test(lengths_count_characters_not_bytes),
+        cmocka_unit_test(a_label_of_a_domain_has_at_most_63_characters),
         cmocka_unit_test(a_connection_that_cannot_serve_refuses_every_create),
         cmocka_unit_test(each_kind_of_connection_demands_its_identifiers),
         cmocka_unit_test(look_ups_find_by_the_stored_address_only),
