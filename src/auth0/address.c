@@ -67,11 +67,38 @@ static const char *local_problem(const char *local)
     return NULL;
 }
 
+/* What tables and web pages leave in a cell and nobody sees: spaces of other kinds, characters of no width. An address
+ * with one of them is not the one that its owner will type. */
+static bool has_invisible(const char *text)
+{
+    static const char *const invisible[] = {
+        "\xc2\xa0",     /* no-break space */
+        "\xc2\xad",     /* soft hyphen */
+        "\xe2\x80\xa8", /* line separator */
+        "\xe2\x80\xa9", /* paragraph separator */
+        "\xe2\x80\xaf", /* narrow no-break space */
+        "\xe2\x81\x9f", /* mathematical space */
+        "\xe2\x81\xa0", /* word joiner */
+        "\xe3\x80\x80", /* ideographic space */
+        "\xef\xbb\xbf", /* byte order mark */
+    };
+    for (size_t i = 0; i < sizeof invisible / sizeof invisible[0]; i++)
+        if (strstr(text, invisible[i]) != NULL)
+            return true;
+    /* U+2000 to U+200F: spaces by their widths, those of none, joiners, marks of direction */
+    for (const char *at = text; (at = strstr(at, "\xe2\x80")) != NULL; at += 2)
+        if ((unsigned char)at[2] >= 0x80 && (unsigned char)at[2] <= 0x8f)
+            return true;
+    return false;
+}
+
 const char *onramp_address_problem(const char *email, char *local)
 {
     for (const char *c = email; *c != '\0'; c++)
         if (onramp_text_is_blank(*c))
             return "has a space or a control character";
+    if (has_invisible(email))
+        return "has an invisible character, such as a no-break space";
     if (onramp_text_units(email) > 254)
         return "has more than 254 characters";
     const char *at = strrchr(email, '@');

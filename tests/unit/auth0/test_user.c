@@ -247,6 +247,17 @@ static void knows_an_address_when_it_sees_one(void **state)
         {"a@@b.org", "more than one '@'"},
         {"a b@c.org", "has a space"},
         {"a@b.org ", "has a space"},
+        {"a@b.org\xc2\xa0", "invisible"}, /* no-break space */
+        {"\xe2\x80\x8b"
+         "a@b.org",
+         "invisible"},                        /* zero width space */
+        {"a\xe2\x80\x8e@b.org", "invisible"}, /* left-to-right mark */
+        {"a@b\xe2\x80\xaf.org", "invisible"}, /* narrow no-break space */
+        {"a\xe3\x80\x80@b.org", "invisible"}, /* ideographic space */
+        {"\xef\xbb\xbf"
+         "a@b.org",
+         "invisible"},                    /* a byte order mark that went astray */
+        {"a\xc2\xad@b.org", "invisible"}, /* soft hyphen */
         {".a@b.org", "a dot too many before"},
         {"a.@b.org", "a dot too many before"},
         {"a..b@c.org", "a dot too many before"},
