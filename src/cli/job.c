@@ -64,11 +64,16 @@ static enum onramp_status open_all(struct open_job *open_job, struct onramp_erro
     return open_job->settings_json != NULL ? ONRAMP_OK : onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
 }
 
+static bool is_empty(const char *path)
+{
+    struct stat file;
+    return stat(path, &file) == 0 && file.st_size == 0;
+}
+
 /* A run that was refused before it began leaves no empty file behind. It is still locked: nobody else writes it. */
 static void drop_empty(const char *path)
 {
-    struct stat file;
-    if (stat(path, &file) == 0 && file.st_size == 0)
+    if (is_empty(path))
         (void)unlink(path);
 }
 
@@ -150,6 +155,7 @@ int job_run(const struct job *job, struct console *console)
     } else if (ran && (st == ONRAMP_OK || summary.requests > 0)) {
         struct summary_names names = {.input = job->title,
                                       .ledger = job->fleeting ? NULL : job->ledger,
+                                      .sealed = job->sealed != NULL && !is_empty(job->sealed) ? job->sealed : NULL,
                                       .examples = &open_job.examples,
                                       .dry_run = job->ledger == NULL};
         summary_text(stdout, &summary, &names);

@@ -158,6 +158,15 @@ static void put_figures(FILE *out, const struct onramp_summary *summary)
     fputc('\n', out);
 }
 
+static void put_path(FILE *out, const char *what, const char *path)
+{
+    if (path == NULL)
+        return;
+    fprintf(out, "  %-12s ", what);
+    print_clean(out, path);
+    fputc('\n', out);
+}
+
 void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names)
 {
     fprintf(out, "%" PRIu64 " records of ", summary->records);
@@ -172,11 +181,8 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
     }
     put_stages(out, summary);
     put_figures(out, summary);
-    if (names->ledger != NULL) {
-        fprintf(out, "  %-12s ", "ledger");
-        print_clean(out, names->ledger);
-        fputc('\n', out);
-    }
+    put_path(out, "ledger", names->ledger);
+    put_path(out, "passwords", names->sealed);
     if (names->examples != NULL)
         put_examples(out, names->examples, false);
     /* Nothing carries on from a ledger that goes with the command. */

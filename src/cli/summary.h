@@ -26,6 +26,7 @@ void summary_examples_clear(struct summary_examples *examples);
 struct summary_names {
     const char *input;  /* "users.json" */
     const char *ledger; /* its path; NULL for a dry run, or where it does not outlive the command */
+    const char *sealed; /* where passwords are kept; NULL: nowhere */
     const struct summary_examples *examples; /* or NULL */
     bool dry_run;
 };

@@ -53,6 +53,7 @@ onramp 0 upload --dry-run users.json --seal-to "$public"
 [ ! -e users.json.sealed.ndjson ] || fail "a dry run seals"
 
 onramp 0 upload users.json --seal-to plain.key.pub --password-length 40
+says out '  passwords    users.json.sealed.ndjson'
 [ "$(stat -c %a users.json.sealed.ndjson)" = 600 ] || fail "others may read the sealed passwords"
 [ "$(wc -l <users.json.sealed.ndjson)" = 3 ] || fail "not one line for each user"
 

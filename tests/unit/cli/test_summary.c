@@ -70,6 +70,14 @@ static void tells_when_it_was_the_concurrency_that_held_it_back(void **state)
     assert_null(strstr(told(&s, &names), "held back"));
 }
 
+static void tells_where_passwords_are_kept(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.records = 1, .counts = {[ONRAMP_CREATED] = 1}};
+    struct summary_names names = {.input = "users.json", .ledger = "l.ndjson", .sealed = "s.ndjson"};
+    assert_non_null(strstr(told(&s, &names), "  ledger       l.ndjson\n  passwords    s.ndjson\n"));
+}
+
 static void tells_what_others_took_if_anything_is_proven(void **state)
 {
     (void)state;
@@ -170,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(says_what_there_is_and_leaves_out_what_is_not, clear),
         cmocka_unit_test_teardown(tells_when_it_was_the_concurrency_that_held_it_back, clear),
+        cmocka_unit_test_teardown(tells_where_passwords_are_kept, clear),
         cmocka_unit_test_teardown(tells_what_others_took_if_anything_is_proven, clear),
         cmocka_unit_test_teardown(tells_how_many_were_proven_by_asking, clear),
         cmocka_unit_test_teardown(advises_by_exit_code, clear),
