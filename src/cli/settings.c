@@ -381,7 +381,7 @@ static const struct setting rows[] = {
     {.flag = "dry-run",
      .letter = 'n',
      .kind = SETTING_FLAG,
-     .help = "everything but the sending",
+     .help = "everything but the sending; no ledger is read, so nobody counts as created before",
      .commands = UPLOAD,
      AT(dry_run)},
 
