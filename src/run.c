@@ -221,6 +221,7 @@ static void sum_up(struct onramp_run *r)
     s->unsent = s->records > told ? s->records - told : 0;
     s->seconds = (double)(r->engine.transport->ops->now(r->engine.transport->self) - r->engine.started_at) /
                  (double)ONRAMP_SECOND;
+    s->blind = !r->engine.session.may_ask;
     s->exit = exit_code(r);
     struct onramp_pacer_view view;
     onramp_pacer_view(r->engine.pacer, r->engine.now, &view);

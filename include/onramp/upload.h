@@ -108,9 +108,10 @@ struct onramp_observer {
 struct onramp_summary {
     char run[40];
     uint64_t records, counts[ONRAMP_OUTCOMES]; /* every record of the file, once, by its final outcome */
-    uint64_t unsent;                           /* records left alone because the run stopped early: none of the above */
-    uint64_t adopted;       /* of created: proven by asking: nobody has the password, unless it was sealed */
-    bool ran[ONRAMP_DEEDS]; /* which stages there were … */
+    bool blind;       /* the token may not read users: who is unknown stays so, however often the run is repeated */
+    uint64_t unsent;  /* records left alone because the run stopped early: none of the above */
+    uint64_t adopted; /* of created: proven by asking: nobody has the password, unless it was sealed */
+    bool ran[ONRAMP_DEEDS];                          /* which stages there were … */
     struct onramp_stage_summary after[ONRAMP_DEEDS]; /* … and what they came to */
     uint64_t requests, throttled;                    /* with those of the stages */
     bool has_least;
@@ -121,8 +122,8 @@ struct onramp_summary {
     uint64_t others; /* tokens that others drew from the bucket of creates, at least; see onramp_pacer_others() */
     double seconds;
     double held_seconds; /* of these: as many were in flight as may be, while the tenant would have taken more */
-    int exit;         /* the exit code of the command: 0, 1, 2, 3, 4, 5 or 130 */
-    char reason[512]; /* why it ended: "finished", "interrupted", or what stopped it */
+    int exit;            /* the exit code of the command: 0, 1, 2, 3, 4, 5 or 130 */
+    char reason[512];    /* why it ended: "finished", "interrupted", or what stopped it */
 };
 
 /*

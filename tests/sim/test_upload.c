@@ -371,6 +371,7 @@ static void says_unknown_where_it_may_not_ask(void **state)
     start(&w, &records, &setup, 30);
     struct onramp_summary summary = run_once(&w, &records, 1);
     assert_int_equal(summary.exit, 5);
+    assert_true(summary.blind);
     assert_true(summary.counts[ONRAMP_UNKNOWN] > 0);
     assert_int_equal(summary.counts[ONRAMP_UNKNOWN] + summary.counts[ONRAMP_CREATED], 30);
     assert_int_equal(world_disagreements(&w, &records, ledger_path, NULL), 0);

@@ -115,6 +115,10 @@ static void advises_by_exit_code(void **state)
         assert_non_null(strstr(told(&s, &names), cases[i].words));
         assert_non_null(strstr(text, "1 records of standard input"));
     }
+    struct onramp_summary blind = {.records = 1, .exit = 5, .blind = true, .counts = {[ONRAMP_UNKNOWN] = 1}};
+    assert_non_null(strstr(told(&blind, &names), "Grant the token read:users, then run the same command again."));
+    blind.counts[ONRAMP_UNKNOWN] = 0;
+    assert_non_null(strstr(told(&blind, &names), "it carries on from here"));
     struct onramp_summary s = {.records = 1, .exit = 130};
     names.ledger = NULL; /* nothing to carry on from */
     assert_null(strstr(told(&s, &names), "again"));
