@@ -153,6 +153,9 @@ void stage_job_text(const struct stage_job *job, const struct onramp_stage_summa
     json_array_foreach(job->findings, i, finding) put_finding(finding);
     if (job->note != NULL)
         printf("\n%s\n", job->note);
+    if (summary->exit == EXIT_AGAIN || summary->exit == EXIT_INTERRUPTED)
+        printf("\n%s: run the same command again%s.\n", summary->exit == EXIT_AGAIN ? "Not finished" : "Interrupted",
+               job->writes ? ", what is done is not done twice" : "");
 }
 
 json_t *stage_job_json(const struct stage_job *job, const struct onramp_stage_summary *summary)

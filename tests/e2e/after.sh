@@ -61,6 +61,7 @@ code=0
 wait "$invite" || code=$?
 [ "$code" -eq 130 ] || fail "interrupted, it exited $code"
 says out 'not sent'
+says out 'Interrupted: run the same command again'
 "$ONRAMP_BINARY" invite "$ledger" --by email --mails-per-minute 240 --yes >out 2>err </dev/null &
 invite=$!
 for _ in $(seq 600); do
