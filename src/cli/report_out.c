@@ -79,10 +79,19 @@ static void put_deeds(FILE *out, const struct onramp_report *r)
             }
 }
 
+/* A user that was deleted counts as never sent. */
+static bool had_undo(const struct onramp_report *r)
+{
+    for (size_t i = 0; i < r->run_count; i++)
+        if (r->runs[i].run.command != NULL && strcmp(r->runs[i].run.command, "undo") == 0)
+            return true;
+    return false;
+}
+
 static void put_figures(FILE *out, const struct onramp_report *r)
 {
-    fprintf(out, "\n  %-12s %8" PRIu64 " sends of creates, at most %" PRIu32 " of one record\n", "attempts",
-            r->attempts, r->most_attempts);
+    fprintf(out, "\n  %-12s %8" PRIu64 " sends of creates, at most %" PRIu32 " of one record%s\n", "attempts",
+            r->attempts, r->most_attempts, had_undo(r) ? ", without those that were undone" : "");
     if (r->times.count > 0) {
         fprintf(out, "  %-12s", "a create");
         for (size_t i = 0; i < PERCENTS; i++) {

@@ -107,6 +107,10 @@ onramp 0 undo "$ledger"
 says out 'Nothing was deleted'
 [ "$(asked DELETE)" -eq 1 ] || fail 'a dry undo deleted'
 onramp 0 undo "$ledger" --yes --json
+cp out undone.json
+onramp 0 report "$ledger"
+says out ', without those that were undone'
+cp undone.json out
 is .deleted 29
 is .gone 1
 onramp 0 undo "$ledger" --yes --json
