@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+extern char **environ; /* POSIX has it in no header */
+
 #define ROWS_MAX   96  /* rows of one table */
 #define FIRST_LONG 256 /* getopt's value of a long flag is this and its row: no short flag is there */
 #define HELP       (FIRST_LONG + ROWS_MAX)
@@ -261,25 +263,51 @@ static enum onramp_status load_environment(struct load *load)
     return ONRAMP_OK;
 }
 
-/* A misspelt ONRAMP_ variable would be a limit that silently does not hold. Other names belong to other programs. */
-static enum onramp_status check_name(const struct load *load, const char *path, const struct dotenv *env)
+/* Does some command read this variable? If not, *best is the nearest that one does. */
+static bool is_variable(const char *name, struct suggestion *best)
 {
-    if (strncmp(env->name, "ONRAMP_", 7) != 0)
-        return ONRAMP_OK;
-    struct suggestion best;
-    suggestion_begin(&best, env->name);
-    for (const struct command *c = commands; c->name != NULL; c++) {
-        for (size_t row = 0; row < c->table->count; row++) {
+    suggestion_begin(best, name);
+    for (const struct command *c = commands; c->name != NULL; c++)
+        for (size_t row = 0; row < c->table->count; row++)
             for (size_t v = 0; v < SETTING_VARIABLES && c->table->rows[row].variables[v] != NULL; v++) {
-                if (strcmp(c->table->rows[row].variables[v], env->name) == 0)
-                    return ONRAMP_OK;
-                suggestion_offer(&best, c->table->rows[row].variables[v]);
+                if (strcmp(c->table->rows[row].variables[v], name) == 0)
+                    return true;
+                suggestion_offer(best, c->table->rows[row].variables[v]);
             }
-        }
-    }
-    return onramp_fail(load->err, ONRAMP_EUSAGE, "%s line %u: there is no setting '%s'%s%s%s", path, env->line,
-                       env->name, best.word != NULL ? "; did you mean '" : "", best.word != NULL ? best.word : "",
+    return false;
+}
+
+/*
+ * A misspelt variable would be a limit that silently does not hold. In .env every ONRAMP_ name is meant for us; other
+ * names, and those of the environment, may be other programs', unless a single letter keeps them from being ours.
+ */
+static enum onramp_status check_name(const struct load *load, const char *where, const char *name, bool dotenv)
+{
+    struct suggestion best;
+    bool ours = strncmp(name, "ONRAMP_", 7) == 0;
+    if (!ours && strncmp(name, "AUTH0_", 6) != 0 && strncmp(name, "BULK_", 5) != 0)
+        return ONRAMP_OK;
+    if (is_variable(name, &best) || (!(ours && dotenv) && (best.word == NULL || best.distance > 1)))
+        return ONRAMP_OK;
+    return onramp_fail(load->err, ONRAMP_EUSAGE, "%s: there is no setting '%s'%s%s%s", where, name,
+                       best.word != NULL ? "; did you mean '" : "", best.word != NULL ? best.word : "",
                        best.word != NULL ? "'?" : "");
+}
+
+static enum onramp_status check_environment(const struct load *load)
+{
+    for (char **at = environ; *at != NULL; at++) {
+        char name[64];
+        size_t size = strcspn(*at, "=");
+        if (size >= sizeof name || (*at)[size] == '\0' || (*at)[size + 1] == '\0')
+            continue;
+        memcpy(name, *at, size);
+        name[size] = '\0';
+        enum onramp_status st = check_name(load, "the environment", name, false);
+        if (st != ONRAMP_OK)
+            return st;
+    }
+    return ONRAMP_OK;
 }
 
 /* Does the pair at hand set this row, under the variable of rank `v`? */
@@ -320,7 +348,9 @@ static enum onramp_status load_dotenv(struct load *load, const char *path, bool 
                 (void)onramp_fail(load->err, st, "%s %s", path, why.text);
             if (end || st != ONRAMP_OK)
                 break;
-            st = check_name(load, path, &env);
+            char where[256];
+            (void)snprintf(where, sizeof where, "%.200s line %u", path, env.line);
+            st = check_name(load, where, env.name, true);
             if (st == ONRAMP_OK)
                 st = load_pair(load, v, path, &env, before);
         }
@@ -376,7 +406,9 @@ enum onramp_status settings_load(const struct command *command, int argc, char *
     size_t row = env_file_row(&load);
     if (row < load.table->count) {
         const char *path = *(char **)field(&load, row);
-        st = load_environment(&load);
+        st = check_environment(&load);
+        if (st == ONRAMP_OK)
+            st = load_environment(&load);
         if (st == ONRAMP_OK)
             st = load_dotenv(&load, path != NULL ? path : ".env", path == NULL);
     }

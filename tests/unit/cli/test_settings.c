@@ -418,6 +418,21 @@ static void a_bad_value_names_where_it_stands_and_what_would_be_right(void **sta
     assert_refused(".env line 1: there is no setting 'ONRAMP_RATTE'; did you mean 'ONRAMP_RATE'?", NULL);
     write_file(".env", "ONRAMP_ZZZZZZZ=5\n");
     assert_refused(".env line 1: there is no setting 'ONRAMP_ZZZZZZZ'", NULL);
+    write_file(".env", "# ours\nAUTH0_DOMIAN=t.example\n");
+    assert_refused(".env line 2: there is no setting 'AUTH0_DOMIAN'; did you mean 'AUTH0_DOMAIN'?", NULL);
+    write_file(".env", "AUTH0_BASE_URL=x\nAUTH0_SECRET=x\nHTTP_PROXY=x\n"); /* other programs' */
+    (void)setenv("ONRAMP_SOMETHING", "5", 1);                               /* a name that may be anybody's */
+    struct settings s;
+    struct onramp_error err = {0};
+    assert_int_equal(load_as("upload", &s, &err, NULL), ONRAMP_OK);
+    settings_clear(&settings_table, &s);
+    (void)unsetenv("ONRAMP_SOMETHING");
+    (void)setenv("ONRAMP_RATES", "5/s", 1);
+    assert_refused("the environment: there is no setting 'ONRAMP_RATES'; did you mean 'ONRAMP_RATE'?", NULL);
+    (void)setenv("ONRAMP_RATES", "", 1); /* empty is unset */
+    assert_int_equal(load_as("upload", &s, &err, NULL), ONRAMP_OK);
+    settings_clear(&settings_table, &s);
+    (void)unsetenv("ONRAMP_RATES");
     write_file(".env", "FOO\n");
     assert_refused(".env line 1 is not NAME=value", NULL);
     assert_refused("cannot read 'none.env': No such file or directory",
