@@ -16,7 +16,7 @@
 #define MISSED_MAX  8                   /* answers after which a bucket that is no longer shown is gone */
 #define UPGRADE     4                   /* a limit is hardly changed to more than so many times as much */
 #define SECONDS_MAX INT64_C(9000000000) /* later instants do not fit */
-#define BLIND       (4 * TOKEN)         /* a second, to begin with where nothing is shown */
+#define BLIND       (9 * TOKEN)         /* a second, to begin with where nothing is shown */
 #define SOONER      2                   /* requests to come, for each token of the standing reserve, … */
 #define SOONEST     8                   /* … up to */
 #define PAUSE_LEAST ONRAMP_SECOND
@@ -165,7 +165,7 @@ onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group g
     if (p->settings.ceiling.tokens > 0)
         d->at = later(d, d->at, onramp_bucket_when(&p->ceiling, 1, now), ONRAMP_WHY_CEILING, NULL);
     d->blind = &p->blind[group];
-    if (d->blind->on && p->group_in_flight[group] >= onramp_blind_most(d->blind)) {
+    if (d->blind->on && p->group_in_flight[group] >= onramp_blind_most(d->blind, p->rtt.mean, now)) {
         d->why = ONRAMP_WHY_BLIND;
         return d->at = ONRAMP_NEVER;
     }

@@ -111,7 +111,7 @@ static void bound(struct lab_scenario *s, const char *trouble)
     }
     if (s->shown == LAB_SHOWN_NONE) {
         s->refused_bound = s->users / 20; /* the aim: 10 in 200 */
-        s->over_bound = 10;
+        s->over_bound = 6;
     }
     if (s->global.size > 0) {
         /* Half of the shown bucket, or all that may be on the wire, leaves before the first refusal is heard. */

@@ -441,7 +441,7 @@ static void goes_at_an_even_pace_without_headers(void **state)
         uint32_t ticket = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
         onramp_pacer_answered(p, ticket, &bare, now);
     }
-    assert_in_range(now, 2 * ONRAMP_SECOND, 10 * ONRAMP_SECOND);
+    assert_in_range(now, ONRAMP_SECOND, 5 * ONRAMP_SECOND);
     onramp_pacer_free(p);
 }
 
@@ -459,6 +459,56 @@ static void keeps_few_on_the_wire_while_nothing_is_shown(void **state)
     assert_string_equal(onramp_pacer_reason(p),
                         "waits for an answer: no limits are shown, so few at once and at an even pace");
     onramp_pacer_free(p);
+}
+
+/* Each is answered after a second. */
+static void keeps_more_on_the_wire_the_more_is_likely_refilled_meanwhile(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    struct onramp_signal bare = {.kind = ONRAMP_SIGNAL_TAKEN};
+    uint32_t tickets[512], sent = 0, answered = 0;
+    onramp_time sent_at[512];
+    for (onramp_time now = 0; now < 20 * ONRAMP_SECOND; now += 10 * MS) {
+        while (answered < sent && sent_at[answered] + ONRAMP_SECOND <= now)
+            onramp_pacer_answered(p, tickets[answered++], &bare, now);
+        for (uint32_t n = burst(p, now, 1000, tickets + sent); n > 0; n--)
+            sent_at[sent++] = now;
+    }
+    assert_in_range(sent - answered, 14, 20); /* about 200 in 20 s, a second after which ten more may have come */
+    onramp_pacer_free(p);
+}
+
+/* So many are taken a second, one after the other, then one is refused. How many leave within so long after the pause?
+ */
+static uint32_t leave_after_a_refusal(uint32_t each, onramp_span within)
+{
+    struct onramp_pacer *p = made(plain);
+    struct onramp_signal took = {.kind = ONRAMP_SIGNAL_TAKEN}, refusal = {.kind = ONRAMP_SIGNAL_REFUSED};
+    uint32_t tickets[64], sent = 0;
+    onramp_time now = 0;
+    for (uint32_t i = 0; i < 3 * each; i++) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = at > (onramp_time)i * ONRAMP_SECOND / each ? at : (onramp_time)i * ONRAMP_SECOND / each;
+        onramp_pacer_answered(p, onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now), &took, now);
+    }
+    now = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+    onramp_pacer_answered(p, onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now), &refusal, now);
+    for (onramp_time end = now + ONRAMP_SECOND + within; now <= end; now += 10 * MS)
+        for (uint32_t n = burst(p, now, 1000, tickets); n > 0; n--, sent++)
+            onramp_pacer_answered(p, tickets[n - 1], &took, now);
+    onramp_pacer_free(p);
+    return sent;
+}
+
+static void guesses_at_the_first_refusal_by_what_was_taken(void **state)
+{
+    (void)state;
+    /* 24 in three seconds, of which a full bucket was a part: 24 in seven are refilled, and those of the pause wait. */
+    assert_in_range(leave_after_a_refusal(8, 0), 2, 3);
+    assert_in_range(leave_after_a_refusal(8, 3 * ONRAMP_SECOND), 12, 16);
+    /* Two tokens may run over in the pause, so none is made up for. */
+    assert_in_range(leave_after_a_refusal(2, 0), 1, 1);
 }
 
 /* Ten tokens, two a second: at `now` one is taken, or none is there. */
@@ -533,6 +583,19 @@ static void paces_a_hidden_bucket_by_what_its_refusal_shows(void **state)
         now = ask(p, ONRAMP_GROUP_CREATE, 50, 48 - i, at > now ? at : now);
     }
     assert_in_range(now - begun, 3 * ONRAMP_SECOND, 4 * ONRAMP_SECOND);
+    onramp_pacer_free(p);
+}
+
+static void makes_up_for_a_pause_where_a_hidden_bucket_was_refilled(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    uint32_t tickets[64];
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 200, 199, 0);
+    struct onramp_signal refusal = {.kind = ONRAMP_SIGNAL_REFUSED, .has_limit = true, .limit = 60, .has_reset = true};
+    refusal.reset = 4; /* seconds: sixty in three, at the most; two thirds of that are begun with */
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &refusal, now);
+    assert_in_range(burst(p, now + ONRAMP_SECOND, 1000, tickets), 6, 8); /* not one alone */
     onramp_pacer_free(p);
 }
 
@@ -957,9 +1020,12 @@ int main(void)
         cmocka_unit_test(never_exceeds_the_ceiling_given),
         cmocka_unit_test(goes_at_an_even_pace_without_headers),
         cmocka_unit_test(keeps_few_on_the_wire_while_nothing_is_shown),
+        cmocka_unit_test(keeps_more_on_the_wire_the_more_is_likely_refilled_meanwhile),
+        cmocka_unit_test(guesses_at_the_first_refusal_by_what_was_taken),
         cmocka_unit_test(measures_between_refusals_what_is_not_shown),
         cmocka_unit_test(keeps_to_a_bucket_that_a_much_larger_one_hides),
         cmocka_unit_test(paces_a_hidden_bucket_by_what_its_refusal_shows),
+        cmocka_unit_test(makes_up_for_a_pause_where_a_hidden_bucket_was_refilled),
         cmocka_unit_test(asks_again_when_the_announced_reset_has_passed),
         cmocka_unit_test(takes_the_limit_that_answers_show_over_the_hint),
         cmocka_unit_test(shows_the_least_that_was_left),
