@@ -350,7 +350,7 @@ static void unshown(struct onramp_pacer *p, uint32_t ticket, const struct onramp
         bool between = o->sent_at > blind->empty_at && o->sent_at < f->sent_at;
         flying += o->used && o->group == f->group && between;
     }
-    onramp_blind_refused(blind, f->sent_at, flying, now);
+    onramp_blind_refused(blind, f->sent_at, flying, p->rtt.mean, now);
 }
 
 static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)

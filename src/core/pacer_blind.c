@@ -25,6 +25,7 @@
 #define LATE       (50 * ONRAMP_MILLISECOND)
 #define LATE_PAUSE (450 * ONRAMP_MILLISECOND)
 #define TINY       8
+#define PAUSE      ONRAMP_SECOND /* at least, after a refusal */
 
 static int64_t within(int64_t low, int64_t x, int64_t high)
 {
@@ -96,20 +97,22 @@ static void measure(struct onramp_blind *blind, int64_t taken, onramp_span betwe
     blind->rise = (MEASURE + taken - 1) / taken;
 }
 
-void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64_t flying, onramp_time now)
+void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64_t flying, onramp_span rtt,
+                          onramp_time now)
 {
     int64_t taken = blind->taken + flying;
-    onramp_span between = sent_at - blind->empty_at;
+    onramp_time came_at = max(sent_at, now - rtt); /* it may have been held up on its way */
+    onramp_span between = came_at - blind->empty_at;
     bool same = sent_at <= blind->heard_at; /* it left before the refusal that is known was heard */
-    if (sent_at > blind->empty_at) {
-        blind->empty_at = sent_at;
+    if (came_at > blind->empty_at) {
+        blind->empty_at = came_at;
         blind->taken = 0;
     }
     if (same)
         return;
     if (blind->refusals++ == 0)
         guess(blind, flying, sent_at);
-    else if (taken > 0)
+    else if (taken > 0 && between >= PAUSE) /* less only where one was held up */
         measure(blind, taken, between);
     blind->heard_at = now;
 }

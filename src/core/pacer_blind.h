@@ -18,7 +18,7 @@ struct onramp_blind {
     onramp_time next_at; /* when the next one may leave */
     onramp_span late;    /* what should have left within so long is made up for */
     onramp_time grown_at;
-    onramp_time empty_at; /* nothing was left for the request that left then, the latest that was refused */
+    onramp_time empty_at; /* nothing was left: for a request of then, or one that was held up until then */
     onramp_time heard_at; /* latest refusal that told of another emptiness */
     int64_t taken;        /* of those that left after empty_at */
     int64_t answered;     /* of all */
@@ -33,6 +33,7 @@ int64_t onramp_blind_most(const struct onramp_blind *blind, onramp_span rtt, onr
 void onramp_blind_sent(struct onramp_blind *blind, onramp_time now);
 void onramp_blind_taken(struct onramp_blind *blind, onramp_time sent_at, onramp_time now);
 /* `flying` others left before it and after empty_at, and are on the wire. */
-void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64_t flying, onramp_time now);
+void onramp_blind_refused(struct onramp_blind *blind, onramp_time sent_at, int64_t flying, onramp_span rtt,
+                          onramp_time now);
 
 #endif

@@ -2,6 +2,7 @@
  * The pacer's promises, one by one, on answers made by hand. How fast it is, the laboratory shows.
  */
 #include "core/bucket.h"
+#include "core/pacer_blind.h"
 #include "core/rng.h"
 #include "onramp/pacer.h"
 
@@ -542,6 +543,22 @@ static void measures_between_refusals_what_is_not_shown(void **state)
     onramp_pacer_free(p);
 }
 
+static void measures_from_when_a_late_refusal_came(void **state)
+{
+    (void)state;
+    struct onramp_blind blind;
+    onramp_span rtt = 100 * MS;
+    onramp_blind_begin(&blind, 2000000, 0, 0);
+    for (int i = 0; i < 20; i++)
+        onramp_blind_taken(&blind, ONRAMP_SECOND, ONRAMP_SECOND);
+    onramp_blind_refused(&blind, ONRAMP_SECOND, 0, rtt, ONRAMP_SECOND + rtt);
+    onramp_blind_refused(&blind, 10 * ONRAMP_SECOND, 24, rtt, 13 * ONRAMP_SECOND); /* three seconds on its way */
+    for (int i = 0; i < 10; i++)
+        onramp_blind_taken(&blind, 15 * ONRAMP_SECOND, 15 * ONRAMP_SECOND);
+    onramp_blind_refused(&blind, 18 * ONRAMP_SECOND, 0, rtt, 18 * ONRAMP_SECOND + rtt);
+    assert_in_range(blind.rate, 1750000, 2050000); /* ten in five seconds, not in eight */
+}
+
 /* Asks ten times, and is shown `limit`; so many may leave at once afterwards. */
 static uint32_t leave_once_shown(struct onramp_pacer *p, uint32_t limit, onramp_time now)
 {
@@ -1023,6 +1040,7 @@ int main(void)
         cmocka_unit_test(keeps_more_on_the_wire_the_more_is_likely_refilled_meanwhile),
         cmocka_unit_test(guesses_at_the_first_refusal_by_what_was_taken),
         cmocka_unit_test(measures_between_refusals_what_is_not_shown),
+        cmocka_unit_test(measures_from_when_a_late_refusal_came),
         cmocka_unit_test(keeps_to_a_bucket_that_a_much_larger_one_hides),
         cmocka_unit_test(paces_a_hidden_bucket_by_what_its_refusal_shows),
         cmocka_unit_test(makes_up_for_a_pause_where_a_hidden_bucket_was_refilled),
