@@ -109,10 +109,10 @@ static void write_text(const struct onramp_check *check, const char *file)
             putchar('\n');
     }
     if (check->has_file)
-        printf("%" PRIu64 " records: %" PRIu64 " can be created, %" PRIu64 " invalid, %" PRIu64 " duplicate; %" PRIu64
+        printf("%" PRIu64 " record%s: %" PRIu64 " can be created, %" PRIu64 " invalid, %" PRIu64 " duplicate; %" PRIu64
                " verification mail%s.\n",
-               check->records, check->sendable, check->invalid, check->duplicate, check->mails,
-               check->mails == 1 ? "" : "s");
+               check->records, print_plural(check->records), check->sendable, check->invalid, check->duplicate,
+               check->mails, print_plural(check->mails));
     puts(verdict(check));
 }
 

@@ -3,6 +3,7 @@
  */
 #include "commands.h"
 #include "console.h"
+#include "print.h"
 #include "rows.h"
 
 #include <onramp/retry.h>
@@ -82,8 +83,8 @@ static void tell(const struct retry_values *values, const struct onramp_ledger *
     count(&tally, summary->open, "open");
     count(&tally, summary->undone, "undone");
     count(&tally, summary->unlisted, "not in the ledger");
-    say("%" PRIu64 " of %" PRIu64 " records%s%s", summary->written, summary->records, tally.size > 0 ? ": " : "",
-        tally.text);
+    say("%" PRIu64 " of %" PRIu64 " record%s%s%s", summary->written, summary->records, print_plural(summary->records),
+        tally.size > 0 ? ": " : "", tally.text);
     struct onramp_ledger_run last = {.input_path = "?"};
     (void)onramp_ledger_last(ledger, &last);
     if (summary->records > 0 && summary->unlisted == summary->records)

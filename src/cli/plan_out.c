@@ -45,7 +45,7 @@ static bool is_bounded(const struct plan_case *of)
 static void put_head(FILE *out, const struct plan_about *about, const struct onramp_plan *plan)
 {
     const struct onramp_summary *s = &plan->summary;
-    fprintf(out, "%" PRIu64 " records of ", s->records);
+    fprintf(out, "%" PRIu64 " record%s of ", s->records, print_plural(s->records));
     print_clean(out, strcmp(about->file, "-") == 0 ? "standard input" : about->file);
     fprintf(out, ": %" PRIu64 " to send", to_send(s));
     for (int i = ONRAMP_REJECTED; i < ONRAMP_OUTCOMES; i++)

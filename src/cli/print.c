@@ -12,6 +12,11 @@ void print_clean(FILE *out, const char *text)
         fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
 }
 
+const char *print_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* Of the UTF-8 character that begins here; 0 if none does. */
 static size_t character_size(const char *text)
 {

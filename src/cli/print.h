@@ -12,6 +12,9 @@
 /* Words from outside, a tenant's or a file's: no line ends, no cursor movements. */
 void print_clean(FILE *out, const char *text);
 
+/* "s" behind a noun of which there is not just one. */
+const char *print_plural(uint64_t count);
+
 /* A name from outside as a JSON string: a file's may be of bytes that are no UTF-8; these become U+FFFD. NULL: no
  * memory. */
 json_t *print_name(const char *name);

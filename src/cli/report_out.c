@@ -140,7 +140,7 @@ static void put_run(FILE *out, const struct onramp_ledger_past *past)
 
 void report_text(FILE *out, const struct onramp_report *r, const char *ledger_path)
 {
-    fprintf(out, "%zu records in ", r->entry_count);
+    fprintf(out, "%zu record%s in ", r->entry_count, print_plural(r->entry_count));
     print_clean(out, ledger_path);
     if (r->run_count > 0) {
         const struct onramp_ledger_run *last = &r->runs[r->run_count - 1].run;

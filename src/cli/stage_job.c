@@ -134,9 +134,9 @@ static void put_finding(const json_t *finding)
 
 void stage_job_text(const struct stage_job *job, const struct onramp_stage_summary *summary)
 {
-    printf("%" PRIu64 " users that ", summary->users);
+    printf("%" PRIu64 " user%s that ", summary->users, print_plural(summary->users));
     print_clean(stdout, job->settings->ledger);
-    fputs(" says were created\n\n", stdout);
+    printf(" says %s created\n\n", summary->users == 1 ? "was" : "were");
     if (summary->before > 0)
         printf("  %-12s %8" PRIu64 "\n", "done before", summary->before);
     for (int i = 0; i < ONRAMP_RESULTS; i++)

@@ -173,7 +173,7 @@ static void put_path(FILE *out, const char *what, const char *path)
 
 void summary_text(FILE *out, const struct onramp_summary *summary, const struct summary_names *names)
 {
-    fprintf(out, "%" PRIu64 " records of ", summary->records);
+    fprintf(out, "%" PRIu64 " record%s of ", summary->records, print_plural(summary->records));
     print_clean(out, strcmp(names->input, "-") == 0 ? "standard input" : names->input);
     fputs("\n\n", out);
     put_counts(out, summary);

@@ -81,7 +81,7 @@ onramp 0 plan hundred.json --concurrency 4
     fail "marks: $(cat out)"
 says out '* held back by --concurrency, not by the tenant'
 printf '{"email":"a@x.example"}\n' | onramp 0 plan - --tier free
-says out '1 records of standard input'
+says out '1 record of standard input'
 onramp 3 plan .env --tier free
 onramp 3 plan users.json --tier free --max-users 5
 onramp 2 plan nobody.json --tier free

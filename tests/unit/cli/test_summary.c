@@ -113,7 +113,7 @@ static void advises_by_exit_code(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct onramp_summary s = {.records = 1, .exit = cases[i].exit};
         assert_non_null(strstr(told(&s, &names), cases[i].words));
-        assert_non_null(strstr(text, "1 records of standard input"));
+        assert_non_null(strstr(text, "1 record of standard input"));
     }
     struct onramp_summary blind = {.records = 1, .exit = 5, .blind = true, .counts = {[ONRAMP_UNKNOWN] = 1}};
     assert_non_null(strstr(told(&blind, &names), "Grant the token read:users, then run the same command again."));
