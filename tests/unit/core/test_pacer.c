@@ -926,6 +926,21 @@ static void spends_the_reserve_sooner_where_few_are_in_flight(void **state)
 }
 
 /* Where the edge lies is asked for while there are tokens, not after they are gone. */
+/* One request in two is 50 ms later on its way than the others: at 50 tokens a second that is two and a half of them.
+ */
+static void keeps_the_true_rate_of_a_quick_bucket(void **state)
+{
+    (void)state;
+    struct outcome o = runs_of((struct tenant){.size = 50,
+                                               .users = 200,
+                                               .rate = {50, ONRAMP_SECOND},
+                                               .out = 120 * MS,
+                                               .late = 50 * MS,
+                                               .rarely = 2,
+                                               .service = 60 * MS});
+    assert_int_equal(o.refused, 0);
+}
+
 static void looks_for_the_edge_of_windows(void **state)
 {
     (void)state;
@@ -1057,6 +1072,7 @@ int main(void)
         cmocka_unit_test(trusts_no_growth_while_a_request_is_late),
         cmocka_unit_test(learns_no_rate_from_a_first_request_that_was_late),
         cmocka_unit_test(tells_windows_of_two_tokens_from_a_drip),
+        cmocka_unit_test(keeps_the_true_rate_of_a_quick_bucket),
         cmocka_unit_test(looks_for_the_edge_of_windows),
         cmocka_unit_test(finds_no_edge_before_a_request_has_come),
         cmocka_unit_test(makes_progress_whatever_the_answers),
