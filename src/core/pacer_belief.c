@@ -238,9 +238,11 @@ static int64_t cut(struct onramp_belief *b, const struct onramp_proof *p)
     onramp_time until = max(p->until, b->at), by = max(max(p->by, until), b->by);
     struct moments m = {look(b, max(p->since, b->at), &caps), look(b, until, &caps),
                         look(b, max(p->since - FULL_FOR, b->at), &caps)};
+    /* Windows know it by edges, and not of all that was proven between two of them. */
+    int64_t fell = p->since > b->floor_by ? min(p->whole - b->floor, 0) : 0;
     for (uint32_t i = 0; i < b->guesses; i++) {
         struct onramp_guess g = b->guess[i];
-        int64_t off = g.window ? onramp_window_cut(b, &g, p, by) : cut_drip(b, &g, p, &m);
+        int64_t off = g.window == 0 ? cut_drip(b, &g, p, &m) : fell < 0 ? fell : onramp_window_cut(b, &g, p, by);
         if (off == 0)
             b->guess[kept++] = g;
         else if (surplus == 0 || (off < 0 ? -off : off) < (surplus < 0 ? -surplus : surplus))
@@ -279,6 +281,10 @@ void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p
         b->draw * (min(max(p->until - b->proof.until, 0), FADE) / ONRAMP_MILLISECOND) / (FADE / ONRAMP_MILLISECOND);
     int64_t surplus = cut(b, p);
     b->proof = *p;
+    if (b->guesses == 0 || p->low >= b->floor) {
+        b->floor = p->low;
+        b->floor_by = p->by;
+    }
     bool unexplained = b->guesses == 0; /* others draw, or the limit was changed */
     if (unexplained || hardly_window(b, now)) {
         if (surplus < 0)

@@ -69,6 +69,8 @@ struct onramp_belief {
     onramp_time at;       /* what the intervals speak of … */
     onramp_time by;       /* … of windows: the latest of what they know */
     struct onramp_proof proof;
+    int64_t floor;            /* supply was at least so much … */
+    onramp_time floor_by;     /* … by then, at the latest: without others it is so ever after */
     onramp_time shared_until; /* others have been seen drawing */
     int64_t draw;             /* theirs, microtokens a second, fading */
     int64_t mark;             /* supply proven at … */

@@ -343,6 +343,31 @@ static void keeps_one_to_ask_whether_windows_are_of_a_second(void **state)
     assert_in_range(finds_the_second_edge(), 1950 * MS, 2100 * MS);
 }
 
+/* 25 of 50 are left, and then one is refused. Nothing that explains the first guarantees anything any more, windows
+ * whose edge may have come in between no more than others. */
+static void believes_in_nothing_that_was_there_before_a_refusal(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 49, 0);
+    uint32_t ticket[24];
+    for (int i = 0; i < 24; i++)
+        ticket[i] = send(p, ONRAMP_GROUP_CREATE, now);
+    for (uint32_t i = 0; i < 24; i++) {
+        struct onramp_signal s = taken(50, 48 - i);
+        onramp_pacer_answered(p, ticket[i], &s, now + 100 * MS);
+    }
+    now += 200 * MS;
+    uint32_t last = send(p, ONRAMP_GROUP_CREATE, now);
+    struct onramp_signal refused = taken(50, 0);
+    refused.kind = ONRAMP_SIGNAL_REFUSED;
+    onramp_pacer_answered(p, last, &refused, now += 100 * MS);
+    struct onramp_pacer_view view;
+    onramp_pacer_view(p, now, &view);
+    assert_true(view.level_low <= 1);
+    onramp_pacer_free(p);
+}
+
 /* Supply rises by two, and then not for a second. That is no drip; windows would explain it, and so do others who draw
  * from one: the half is kept for as long as no edge has shown a larger helping. */
 static void keeps_half_while_windows_have_shown_little(void **state)
@@ -1045,6 +1070,7 @@ int main(void)
         cmocka_unit_test(spends_the_reserve_sooner_where_few_are_in_flight),
         cmocka_unit_test(keeps_nothing_back_if_the_reset_is_further_away_than_a_drip_needs),
         cmocka_unit_test(keeps_one_to_ask_whether_windows_are_of_a_second),
+        cmocka_unit_test(believes_in_nothing_that_was_there_before_a_refusal),
         cmocka_unit_test(keeps_half_while_windows_have_shown_little),
         cmocka_unit_test(keeps_a_margin_for_others_by_estimate),
         cmocka_unit_test(members_wait_for_the_bucket_in_front_of_their_own),
