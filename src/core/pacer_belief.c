@@ -277,6 +277,7 @@ static bool hardly_window(const struct onramp_belief *b, onramp_time now)
 
 void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p, onramp_time now)
 {
+    b->opened_at = b->opened_at > 0 ? b->opened_at : now;
     b->draw -=
         b->draw * (min(max(p->until - b->proof.until, 0), FADE) / ONRAMP_MILLISECOND) / (FADE / ONRAMP_MILLISECOND);
     int64_t surplus = cut(b, p);

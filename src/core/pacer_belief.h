@@ -71,6 +71,7 @@ struct onramp_belief {
     struct onramp_proof proof;
     int64_t floor;            /* supply was at least so much … */
     onramp_time floor_by;     /* … by then, at the latest: without others it is so ever after */
+    onramp_time opened_at;    /* the first answer came; 0: not yet */
     onramp_time shared_until; /* others have been seen drawing */
     int64_t draw;             /* theirs, microtokens a second, fading */
     int64_t mark;             /* supply proven at … */

@@ -109,12 +109,24 @@ static onramp_time brings(const struct onramp_belief *b, int64_t need, onramp_ti
     return at;
 }
 
+/* Most of what left at once upon the first answer is still on the wire. Somebody else may have begun at the same time,
+ * and only these answers will show it. */
+static bool is_opening(const struct onramp_belief *b)
+{
+    uint32_t flying = 0;
+    for (uint32_t i = 0; i < b->takes; i++)
+        flying += b->take[i].state == ONRAMP_TAKE_FLYING && b->take[i].sent_at <= b->opened_at && !b->take[i].late;
+    return flying > b->size / 8 && b->size >= TINY;
+}
+
 static onramp_time reaches(const struct onramp_belief *b, int64_t stand, onramp_time now)
 {
     int64_t slow, fast;
     bool dripping = onramp_belief_rates(b, 0, &slow, &fast);
     if (!dripping && onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast) && now >= b->shared_until)
         return brings(b, onramp_belief_takes(b) + TOKEN + stand, now);
+    if (is_opening(b))
+        return b->proof.low - onramp_belief_takes(b) - TOKEN >= stand ? now : ONRAMP_NEVER;
     int64_t rate = onramp_likely_rate(b, now), content = likely_content(b, rate, now);
     if (content - TOKEN >= stand)
         return now;

@@ -368,6 +368,27 @@ static void believes_in_nothing_that_was_there_before_a_refusal(void **state)
     onramp_pacer_free(p);
 }
 
+/* What leaves at once upon the first answer leaves the half, and no estimate takes of that before these are answered:
+ * somebody else may have begun at the same time. */
+static void takes_no_more_than_the_half_before_it_is_answered(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 50, 49, 0);
+    uint32_t ticket[50], gone = 0;
+    for (; onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now) <= now; gone++)
+        ticket[gone] = onramp_pacer_sent(p, ONRAMP_GROUP_CREATE, now);
+    assert_in_range(gone, 20, 26);
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now + 90 * MS) > now + ONRAMP_SECOND);
+    now += 100 * MS;
+    for (uint32_t i = 0; i < gone; i++) {
+        struct onramp_signal s = taken(50, 48 - i);
+        onramp_pacer_answered(p, ticket[i], &s, now);
+    }
+    assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now) < now + 500 * MS);
+    onramp_pacer_free(p);
+}
+
 /* Supply rises by two, and then not for a second. That is no drip; windows would explain it, and so do others who draw
  * from one: the half is kept for as long as no edge has shown a larger helping. */
 static void keeps_half_while_windows_have_shown_little(void **state)
@@ -1071,6 +1092,7 @@ int main(void)
         cmocka_unit_test(keeps_nothing_back_if_the_reset_is_further_away_than_a_drip_needs),
         cmocka_unit_test(keeps_one_to_ask_whether_windows_are_of_a_second),
         cmocka_unit_test(believes_in_nothing_that_was_there_before_a_refusal),
+        cmocka_unit_test(takes_no_more_than_the_half_before_it_is_answered),
         cmocka_unit_test(keeps_half_while_windows_have_shown_little),
         cmocka_unit_test(keeps_a_margin_for_others_by_estimate),
         cmocka_unit_test(members_wait_for_the_bucket_in_front_of_their_own),
