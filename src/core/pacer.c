@@ -91,10 +91,10 @@ static bool is_awaited(const struct onramp_pacer *p, enum onramp_group group)
 }
 
 /* Requests to come for each token of the standing reserve, so that it is spent by the last: the fewer can be sent
- * beyond what is refilled, the more. */
+ * beyond what is refilled, the more. Of the most that can, three quarters: some answers take long. */
 static int64_t soon_enough(const struct onramp_pacer *p, const struct onramp_belief *b, onramp_time now)
 {
-    int64_t most = (int64_t)p->settings.concurrency * TOKEN * 1000 / max(1, p->rtt.mean / ONRAMP_MILLISECOND);
+    int64_t most = (int64_t)p->settings.concurrency * TOKEN * 750 / max(1, p->rtt.mean / ONRAMP_MILLISECOND);
     int64_t spare = most - onramp_likely_rate(b, now);
     return spare > 0 ? min(max(SOONER, (most + spare - 1) / spare), SOONEST) : SOONEST;
 }
