@@ -92,7 +92,7 @@ static onramp_time ask_at(const struct onramp_belief *b, int64_t rate, onramp_ti
     bool seconds = onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
     bool dripping = onramp_belief_rates(b, 0, &slow, &fast) && fast * IDLE >= b->size * TOKEN;
     /* Hardly a drip, so windows: where their edge lies is worth a token each time, while there are some for others. */
-    if (seconds && !dripping && now >= b->shared_until && b->proof.low >= onramp_belief_takes(b) + 3 * TOKEN)
+    if (seconds && !dripping && now >= b->shared_until && b->proof.low >= onramp_belief_takes(b) + 5 * TOKEN)
         return b->sent_at + ASKING;
     return b->sent_at + min(max(2 * ONRAMP_SECOND, 1500 * ONRAMP_SECOND / max(1, rate / 1000)), ENOUGH);
 }
