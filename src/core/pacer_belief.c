@@ -291,7 +291,8 @@ void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p
         if (surplus < 0)
             b->draw += min(-surplus, b->size * TOKEN) / (FADE / ONRAMP_SECOND);
         b->shared_until = now + SHARED;
-        b->others.unexplained += unexplained;
+        if (unexplained)
+            onramp_others_unexplained(&b->others, now);
         begin(b, NULL);
     }
     refine(b, 0);

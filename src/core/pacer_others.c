@@ -13,6 +13,7 @@
 #define DOUBT    (TOKEN / 5)              /* by as much hypotheses may be off, too */
 #define SPAN_MAX (600 * ONRAMP_SECOND)    /* longer silences tell no more; keeps products within 64 bits */
 #define KINDS    3
+#define SETTLING (3 * ONRAMP_SECOND)
 
 /* How many edges (from, to] has, for certain or at most, if each window's lies in 64th `k` of it. */
 static int64_t edges_at(int k, onramp_span window, onramp_time from, onramp_time to, bool most)
@@ -37,7 +38,7 @@ static int64_t edges_in(uint64_t possible, onramp_span window, onramp_time from,
 void onramp_others_start(struct onramp_others *o)
 {
     static const onramp_span windows[KINDS] = {0, ONRAMP_SECOND, ONRAMP_MINUTE};
-    o->count = o->lost = o->charged = o->unexplained = 0;
+    o->count = o->lost = o->charged = o->unexplained = o->apart = 0;
     for (int i = 0; i < KINDS; i++)
         o->kind[i] = (struct onramp_quickest){.window = windows[i], .possible = UINT64_MAX};
 }
@@ -152,12 +153,21 @@ static int64_t drawn(const struct onramp_others *o, const struct onramp_quickest
     return theirs;
 }
 
+void onramp_others_unexplained(struct onramp_others *o, onramp_time now)
+{
+    o->unexplained++;
+    if (o->apart > 0 && now - o->apart_at < SETTLING)
+        return;
+    o->apart++;
+    o->apart_at = now;
+}
+
 /* A refill that changed once can look like others, twice it hardly will: until then only what supply fell is theirs. */
 uint64_t onramp_others_drawn(const struct onramp_others *o)
 {
     static const struct onramp_quickest none = {.window = 0};
     int64_t fallen = drawn(o, &none), least = INT64_MAX;
-    for (int i = 0; i < KINDS && o->unexplained > 1; i++)
+    for (int i = 0; i < KINDS && o->apart > 1; i++)
         if (o->kind[i].possible != 0)
             least = min(least, drawn(o, &o->kind[i]));
     /* One is nobody's: which of two requests came first is told by how long their answers took, and that can deceive.

@@ -35,12 +35,16 @@ struct onramp_others {
     uint32_t count;
     struct onramp_quickest kind[3];
     uint32_t lost, charged;
-    uint32_t unexplained; /* how often no refill without others explained the answers any more */
+    uint32_t unexplained; /* how often no refill without others explained the answers any more … */
+    uint32_t apart;       /* … some seconds after the last of these: one changed refill may do so twice at once */
+    onramp_time apart_at;
 };
 
 void onramp_others_start(struct onramp_others *o);
 /* `full`: supply, at least, if the bucket is full from the proof on. */
 void onramp_others_observe(struct onramp_others *o, const struct onramp_proof *proof, int64_t full);
+/* No refill without others explains the answers any more. */
+void onramp_others_unexplained(struct onramp_others *o, onramp_time now);
 /* Whole tokens that others have drawn, at least. */
 uint64_t onramp_others_drawn(const struct onramp_others *o);
 

@@ -3,6 +3,7 @@
  */
 #include "core/bucket.h"
 #include "core/pacer_blind.h"
+#include "core/pacer_others.h"
 #include "core/rng.h"
 #include "onramp/pacer.h"
 
@@ -387,6 +388,20 @@ static void takes_no_more_than_the_half_before_it_is_answered(void **state)
     }
     assert_true(onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now) < now + 500 * MS);
     onramp_pacer_free(p);
+}
+
+/* One refill that changed may leave the answers unexplained twice at once. That is no sign of others. */
+static void takes_two_surprises_at_once_for_one(void **state)
+{
+    (void)state;
+    struct onramp_others others;
+    onramp_others_start(&others);
+    onramp_others_unexplained(&others, ONRAMP_SECOND);
+    onramp_others_unexplained(&others, 2 * ONRAMP_SECOND);
+    assert_int_equal(others.apart, 1);
+    onramp_others_unexplained(&others, 5 * ONRAMP_SECOND);
+    assert_int_equal(others.apart, 2);
+    assert_int_equal(others.unexplained, 3);
 }
 
 /* Supply rises by two, and then not for a second. That is no drip; windows would explain it, and so do others who draw
@@ -1093,6 +1108,7 @@ int main(void)
         cmocka_unit_test(keeps_one_to_ask_whether_windows_are_of_a_second),
         cmocka_unit_test(believes_in_nothing_that_was_there_before_a_refusal),
         cmocka_unit_test(takes_no_more_than_the_half_before_it_is_answered),
+        cmocka_unit_test(takes_two_surprises_at_once_for_one),
         cmocka_unit_test(keeps_half_while_windows_have_shown_little),
         cmocka_unit_test(keeps_a_margin_for_others_by_estimate),
         cmocka_unit_test(members_wait_for_the_bucket_in_front_of_their_own),
