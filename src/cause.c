@@ -278,8 +278,7 @@ const char *onramp_cause_advice(const struct onramp_ledger_entry *entry)
 {
     if (entry->open)
         return "a run still waits for the answer, or ended before it was written down: run the same upload again, it "
-               "asks the "
-               "tenant first";
+               "asks the tenant first";
     for (size_t i = 0; i < COUNT(cures); i++) {
         const struct cure *cure = &cures[i];
         const char *message = entry->message != NULL ? entry->message : "";

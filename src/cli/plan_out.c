@@ -128,9 +128,8 @@ enum onramp_status plan_text(FILE *out, const struct plan_about *about, const st
     fputc('\n', out);
     put_limit(out, of);
     fprintf(out, "  time         %s", time);
-    if (summary_is_held(s))
-        fprintf(out, ", %.1f s of it held back by --concurrency, not by the tenant", s->held_seconds);
-    fprintf(out, "\n  requests     %" PRIu64 ", %" PRIu64 " throttled", s->requests, s->throttled);
+    summary_held(out, s);
+    fprintf(out, "  requests     %" PRIu64 ", %" PRIu64 " throttled", s->requests, s->throttled);
     if (s->has_least && is_bounded(of))
         fprintf(out, ", at least %" PRIu32 " tokens left at any time", s->least_remaining);
     fputc('\n', out);

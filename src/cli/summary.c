@@ -146,6 +146,13 @@ bool summary_is_held(const struct onramp_summary *summary)
     return summary->held_seconds >= 0.5 && summary->held_seconds >= summary->seconds / 10;
 }
 
+void summary_held(FILE *out, const struct onramp_summary *summary)
+{
+    if (summary_is_held(summary))
+        fprintf(out, ", %.1f s of it held back by --concurrency, not by the tenant", summary->held_seconds);
+    fputc('\n', out);
+}
+
 static void put_figures(FILE *out, const struct onramp_summary *summary)
 {
     fprintf(out, "\n  %-12s %8" PRIu64 ", %" PRIu64 " throttled", "requests", summary->requests, summary->throttled);
@@ -157,9 +164,7 @@ static void put_figures(FILE *out, const struct onramp_summary *summary)
         fprintf(out, "\n  %-12s %8" PRIu32 " at once, then about %.3g/s, as far as the answers tell", "limit",
                 summary->limit_burst, summary->limit_per_second);
     fprintf(out, "\n  %-12s %8.1f s", "time", summary->seconds);
-    if (summary_is_held(summary))
-        fprintf(out, ", %.1f s of it held back by --concurrency, not by the tenant", summary->held_seconds);
-    fputc('\n', out);
+    summary_held(out, summary);
 }
 
 static void put_path(FILE *out, const char *what, const char *path)

@@ -34,6 +34,8 @@ void summary_text(FILE *out, const struct onramp_summary *summary, const struct 
 
 /* Was it --concurrency that kept it from being quicker, rather than the tenant? Of half a second and of a tenth on. */
 bool summary_is_held(const struct onramp_summary *summary);
+/* The rest of the line that tells the time: how much of it, if it was; and the line's end. */
+void summary_held(FILE *out, const struct onramp_summary *summary);
 
 /*
  * One object and a line end: run, ledger, records, one member an outcome, requests, throttled, least_remaining,

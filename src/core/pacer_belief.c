@@ -11,7 +11,7 @@
 #define TOKEN    ONRAMP_TOKEN
 #define SLACK    (3 * ONRAMP_MILLISECOND)  /* of clocks and queues, in any arrival */
 #define SPAN_MAX (600 * ONRAMP_SECOND)     /* longer silences prove no more; keeps products within 64 bits */
-#define FASTEST  4                         /* … to full in a quarter of a second */
+#define FASTEST  4                         /* times a second the quickest refill fills the bucket */
 #define FINEST   3                         /* per mille: ranges are not split below */
 #define FULL_FOR (25 * ONRAMP_MILLISECOND) /* the take before may have come as much later than thought */
 #define SHARED   (20 * ONRAMP_SECOND)

@@ -114,8 +114,8 @@ static onramp_time brings(const struct onramp_belief *b, int64_t need, onramp_ti
 static bool is_opening(const struct onramp_belief *b)
 {
     uint32_t flying = 0;
-    for (uint32_t i = 0; i < b->takes; i++)
-        flying += b->take[i].state == ONRAMP_TAKE_FLYING && b->take[i].sent_at <= b->opened_at && !b->take[i].late;
+    for (uint32_t i = 0; i < b->takes && b->take[i].sent_at <= b->opened_at; i++)
+        flying += b->take[i].state == ONRAMP_TAKE_FLYING && !b->take[i].late;
     return flying > b->size / 8 && b->size >= TINY;
 }
 
