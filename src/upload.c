@@ -410,6 +410,15 @@ static bool is_outdated(const struct onramp_run *r, const struct onramp_job *job
            r->engine.now - job->asked_at > ONRAMP_EVIDENCE_FRESH * ONRAMP_SECOND;
 }
 
+/* The run has stopped, and it is not settled. Whom this run has sent is told of, even if the ledger takes no line any
+ * more; whom it has not stays as it was. `out`: it may be on its way. */
+static void leave(struct onramp_run *r, struct onramp_job *job, bool out)
+{
+    if (job->sent)
+        record_outcome(r, job, in_doubt(job) || out ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
+    onramp_job_forget(job);
+}
+
 static void ask_anew(struct onramp_run *r, uint32_t id)
 {
     r->jobs[id].asking = true;
@@ -445,7 +454,7 @@ static void depart(void *self, const uint32_t *ids, uint32_t count)
         /* It was to leave and did not. Its attempt may be on disk, so the next run asks about it. */
         onramp_engine_fail(&r->engine, ONRAMP_STOP_DISK, st);
         onramp_lane_turn_back(r->lane, ids[i]);
-        onramp_job_forget(&r->jobs[ids[i]]);
+        leave(r, &r->jobs[ids[i]], false);
     }
 }
 
@@ -696,13 +705,10 @@ static void land(void *self, const struct onramp_answer *answer)
 /* Jobs that were waiting when the run stopped: what is known of them is written down. */
 static void settle_rest(struct onramp_run *r)
 {
-    for (uint32_t id = 0; id < r->engine.job_count; id++) {
-        struct onramp_job *job = &r->jobs[id];
-        if (job->held && job->sent && r->lane->stop != ONRAMP_STOP_DISK)
-            record_outcome(r, job, in_doubt(job) ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
-        if (job->held)
-            onramp_job_forget(job);
-    }
+    bool out = !onramp_engine_quiet(&r->engine); /* waiting for answers has failed */
+    for (uint32_t id = 0; id < r->engine.job_count; id++)
+        if (r->jobs[id].held)
+            leave(r, &r->jobs[id], out);
 }
 
 static void tell_strays(const struct onramp_run *r)

@@ -293,6 +293,33 @@ static void heals_after_a_disk_that_fails_once(void **state)
     }
 }
 
+/* Whoever is in the tenant left this machine: the run that the disk has stopped must not say otherwise. */
+static void calls_nobody_unsent_whom_it_has_sent(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(100 / PRICE);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, "enterprise");
+        setup.network.chance[WORLD_MUTE] = 200000;
+        start(&w, &records, &setup, 40);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        w.fail_at = 20 + onramp_rng_below(&rng, 110);
+        struct onramp_summary summary = run_once(&w, &records, seed);
+        world_settle(&w);
+        uint64_t told = summary.unsent;
+        for (int i = 0; i < ONRAMP_OUTCOMES; i++)
+            told += summary.counts[i];
+        if (told != 40 || users(&w) > 40 - summary.unsent)
+            FAIL(seed, "exit %d, %llu of 40 counted, %llu not sent, and %llu are there: %s\n", summary.exit,
+                 (unsigned long long)told, (unsigned long long)summary.unsent, (unsigned long long)users(&w),
+                 summary.reason);
+        world_clear(&w);
+    }
+}
+
 static void tells_those_that_were_there_from_its_own(void **state)
 {
     (void)state;
@@ -817,6 +844,7 @@ int main(void)
         cmocka_unit_test(loses_and_doubles_nobody_on_a_bad_network),
         cmocka_unit_test(survives_death_between_any_two_deeds),
         cmocka_unit_test(heals_after_a_disk_that_fails_once),
+        cmocka_unit_test(calls_nobody_unsent_whom_it_has_sent),
         cmocka_unit_test(tells_those_that_were_there_from_its_own),
         cmocka_unit_test(a_username_of_another_does_not_make_somebody_exist),
         cmocka_unit_test(says_unknown_where_it_may_not_ask),
