@@ -24,6 +24,7 @@ struct onramp_job {
     bool asking;               /* its next or present request is a look-up */
     bool lost;                 /* an attempt may have been acted on: ask before anything else */
     bool doubtful;             /* one was, at some time: "exists" may be our own doing */
+    bool undoing;              /* we ask because a delete was on its way: if nobody is there, it begins anew */
     bool conflicted;           /* we ask because the tenant said "exists" … */
     bool by_address;           /* … and nobody has the id: who has the address? */
     onramp_time asked_at;      /* departure of its latest look-up … */

@@ -122,6 +122,7 @@ static void inherit(struct onramp_job *job, const struct onramp_ledger_entry *en
     job->attempts = entry->attempts;
     job->tenant_date = entry->tenant_date;
     job->doubtful = true;
+    job->undoing = onramp_ledger_undoing(entry);
     job->lost = entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
     if (entry->chosen_id != NULL && strlen(entry->chosen_id) < sizeof job->chosen_id)
         strcpy(job->chosen_id, entry->chosen_id);
@@ -147,6 +148,17 @@ static void choose_id(struct onramp_run *r, struct onramp_job *job)
     (void)snprintf(job->chosen_id, sizeof job->chosen_id, "%016llx%08llx",
                    (unsigned long long)onramp_rng_next(&r->engine.session.rng),
                    (unsigned long long)(onramp_rng_next(&r->engine.session.rng) >> 32));
+}
+
+/* The user was deleted, so that no attempt has anything to prove any more. Its id is not used again: what still refers
+ * to that, a link or a delete that is late, is not the next user's. */
+static void begin_anew(struct onramp_run *r, struct onramp_job *job)
+{
+    job->undoing = job->doubtful = false;
+    job->attempts = 0;
+    job->tenant_date = 0;
+    job->chosen_id[0] = '\0';
+    choose_id(r, job);
 }
 
 /* The file was edited and gives an id now. It rules, once the id that we chose has nothing to prove any more. */
@@ -581,6 +593,8 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
     if (job->tenant_date != 0 && job->asked_date > job->tenant_date + ONRAMP_EVIDENCE_DELIVERY)
         job->tenant_date = job->asked_date - ONRAMP_EVIDENCE_DELIVERY;
     job->lost = job->asking = false;
+    if (job->undoing)
+        begin_anew(r, job);
     prefer_given_id(job);
     if (job->stray)
         settle(r, id, ONRAMP_FAILED, NULL, false);

@@ -231,7 +231,7 @@ struct onramp_ledger_entry {
     uint32_t attempts;               /* attempt lines, since an undo if there was one */
     int64_t attempted_at;            /* wall clock, ms, of the first attempt line with no outcome after it; 0 if none */
     int64_t last_attempted_at;       /* of the latest such line */
-    bool open;                       /* an attempt has no outcome after it: its answer was lost with a crash */
+    bool open; /* an attempt, or an undo, has no outcome after it: its answer was lost, with a crash maybe */
     /* Has an outcome that stands, so the record is not sent again: not failed, not unknown, not open; and not invalid,
      * since the file may have been corrected, and is judged anew by each run. */
     bool settled;
@@ -255,6 +255,9 @@ struct onramp_ledger_entry {
 /* `subject` NULL for an undo. */
 ONRAMP_API enum onramp_deed_state onramp_ledger_deed_state(const struct onramp_ledger_entry *entry,
                                                            enum onramp_deed kind, const char *subject);
+
+/* Is a delete of this user on its way, or its answer lost? Then nobody knows whether it is there: the entry is open. */
+ONRAMP_API bool onramp_ledger_undoing(const struct onramp_ledger_entry *entry);
 
 /* NULL if the ledger has no line about it, or only such ones as make entries of their own. Matched by
  * onramp_identity_primary(). */

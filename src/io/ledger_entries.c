@@ -165,6 +165,12 @@ enum onramp_deed_state onramp_ledger_deed_state(const struct onramp_ledger_entry
     return ONRAMP_DEED_NONE;
 }
 
+bool onramp_ledger_undoing(const struct onramp_ledger_entry *entry)
+{
+    enum onramp_deed_state undo = onramp_ledger_deed_state(entry, ONRAMP_DEED_UNDO, NULL);
+    return undo == ONRAMP_DEED_SENDING || undo == ONRAMP_DEED_UNKNOWN;
+}
+
 bool onramp_entries_keep_deed(struct onramp_entries *entries, const char *key, const struct onramp_ledger_deed *deed)
 {
     struct onramp_entry_node *node = lookup(entries, key);

@@ -184,6 +184,21 @@ static bool keep_refused(struct onramp_state *state, const char *key, uint64_t r
     return onramp_entries_store(&state->entries, apart, *entry);
 }
 
+/* The user is gone, so what is known of it says nothing about the next one of this name. */
+static bool forget_user(struct onramp_entries *entries, const char *key, const struct onramp_ledger_entry *entry)
+{
+    onramp_entries_forget_deeds(entries, key);
+    struct onramp_ledger_entry rest = {.record = entry->record, .identity = entry->identity, .undone = true};
+    return onramp_entries_store(entries, key, rest);
+}
+
+/* It was asked about before it is sent, and was not there: a delete that was under way has come to its end. */
+static bool end_undo(struct onramp_entries *entries, const char *key)
+{
+    const struct onramp_ledger_entry *entry = onramp_entries_find(entries, key);
+    return entry == NULL || !onramp_ledger_undoing(entry) || forget_user(entries, key, entry);
+}
+
 static enum onramp_status apply_attempt(struct onramp_state *state, struct reading *r)
 {
     uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
@@ -195,9 +210,9 @@ static enum onramp_status apply_attempt(struct onramp_state *state, struct readi
     char key[KEY_MAX];
     struct onramp_identity identity = read_identity(r);
     key_of(&identity, record, key);
-    struct onramp_ledger_entry entry = entry_of(state, key);
-    if (!keep_refused(state, key, record))
+    if (!end_undo(&state->entries, key) || !keep_refused(state, key, record))
         return out_of_memory(r->err);
+    struct onramp_ledger_entry entry = entry_of(state, key);
     entry.record = record;
     entry.identity = identity;
     /* The evidence of the latest attempt counts: before it left, all earlier ones were found not to have happened. */
@@ -314,14 +329,6 @@ static enum onramp_deed_state read_deed_state(struct reading *r)
     return ONRAMP_DEED_UNKNOWN;
 }
 
-/* The user is gone, so what is known of it says nothing about the next one of this name. */
-static bool forget_user(struct onramp_entries *entries, const char *key, const struct onramp_ledger_entry *entry)
-{
-    onramp_entries_forget_deeds(entries, key);
-    struct onramp_ledger_entry rest = {.record = entry->record, .identity = entry->identity, .undone = true};
-    return onramp_entries_store(entries, key, rest);
-}
-
 static enum onramp_status apply_deed(struct onramp_state *state, struct reading *r, enum onramp_deed kind)
 {
     uint64_t record = (uint64_t)read_number(r, "record", 0, INT64_MAX);
@@ -343,7 +350,7 @@ static enum onramp_status apply_deed(struct onramp_state *state, struct reading 
     if (!onramp_entries_keep_deed(&state->entries, key, &deed))
         return out_of_memory(r->err);
     if (kind == ONRAMP_DEED_UNDO) {
-        entry->open = deed.state == ONRAMP_DEED_SENDING || deed.state == ONRAMP_DEED_UNKNOWN;
+        entry->open = onramp_ledger_undoing(entry);
         entry->attempted_at = entry->last_attempted_at = entry->open ? deed.at : 0;
         entry->settled =
             !entry->open && entry->has_outcome && entry->outcome != ONRAMP_FAILED && entry->outcome != ONRAMP_UNKNOWN;

@@ -183,6 +183,37 @@ static void roles_and_members_are_complete_after_deaths_on_a_bad_network(void **
     }
 }
 
+static enum onramp_status undo(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
+                               struct onramp_error *err)
+{
+    return onramp_undo(setup, &(struct onramp_undo_settings){.deletes = true}, summary, err);
+}
+
+/* What was done for somebody who is gone was not done for who comes after. */
+static void who_is_created_anew_after_an_undo_that_died_gets_its_roles_anew(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(40);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        after = &everything;
+        populate(&w, &setup, 25);
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        w.die_after = w.deeds + 1 + onramp_rng_below(&rng, 100);
+        (void)run(&w, undo, seed * 100);
+        world_reboot(&w);
+        world_settle(&w);
+        struct onramp_summary summary = upload(&w, 25, seed * 100 + 1);
+        after = NULL;
+        if (summary.exit != 0 || equipped(&w, 25) != 25 || view_of(&w).users != 25)
+            FAIL(seed, "exit %d, %llu of 25 have all: %s\n", summary.exit, (unsigned long long)equipped(&w, 25),
+                 summary.reason);
+        world_clear(&w);
+    }
+}
+
 /* ---- invitations, beside the creates ---- */
 
 /* When requests of each kind reached the tenant. */
@@ -602,6 +633,7 @@ int main(void)
         cmocka_unit_test(an_organization_that_is_not_there_stops_the_run_and_says_so),
         cmocka_unit_test(a_token_without_the_scope_is_refused_before_the_first_create),
         cmocka_unit_test(roles_and_members_are_complete_after_deaths_on_a_bad_network),
+        cmocka_unit_test(who_is_created_anew_after_an_undo_that_died_gets_its_roles_anew),
         cmocka_unit_test(links_cost_the_creates_nothing_where_they_have_a_bucket_of_their_own),
         cmocka_unit_test(creates_go_before_links_in_a_bucket_that_they_share),
         cmocka_unit_test(members_that_have_a_bucket_of_the_same_size_are_told_apart_from_creates),

@@ -5,9 +5,9 @@
 
 #define ANN "ann@example.com"
 
-static void create_with_id(struct onramp_ledger *ledger, const char *email, const char *user_id)
+/* Her create was answered, or she was found. */
+static void find_with_id(struct onramp_ledger *ledger, const char *email, const char *user_id)
 {
-    attempt(ledger, 0, email, 1);
     struct onramp_ledger_outcome line = {.at = NOON + 100,
                                          .identity.email = email,
                                          .outcome = ONRAMP_CREATED,
@@ -15,6 +15,12 @@ static void create_with_id(struct onramp_ledger *ledger, const char *email, cons
                                          .status = 201,
                                          .user_id = user_id};
     assert_int_equal(onramp_ledger_outcome(ledger, &line, NULL), ONRAMP_OK);
+}
+
+static void create_with_id(struct onramp_ledger *ledger, const char *email, const char *user_id)
+{
+    attempt(ledger, 0, email, 1);
+    find_with_id(ledger, email, user_id);
 }
 
 static struct onramp_ledger *with_ann(void)
@@ -127,11 +133,33 @@ static void a_user_found_again_keeps_its_deeds_and_another_one_does_not(void **s
     struct onramp_ledger *ledger = with_ann();
     deed(ledger, ONRAMP_DEED_ROLE, "rol_a", ONRAMP_DEED_DONE);
     deed(ledger, ONRAMP_DEED_UNDO, NULL, ONRAMP_DEED_SENDING);
-    create_with_id(ledger, ANN, "auth0|a1");
+    find_with_id(ledger, ANN, "auth0|a1");
     assert_int_equal(onramp_ledger_deed_state(entry(ledger, ANN), ONRAMP_DEED_ROLE, "rol_a"), ONRAMP_DEED_DONE);
     assert_int_equal(onramp_ledger_deed_state(entry(ledger, ANN), ONRAMP_DEED_UNDO, NULL), ONRAMP_DEED_NONE);
     create_with_id(ledger, ANN, "auth0|a2");
     assert_int_equal(entry(ledger, ANN)->deed_count, 0);
+    onramp_ledger_close(ledger);
+}
+
+/* Nobody was there any more, else it would not have been sent. */
+static void an_attempt_behind_an_open_undo_is_anothers(void **state)
+{
+    (void)state;
+    struct onramp_ledger *ledger = with_ann();
+    deed(ledger, ONRAMP_DEED_ROLE, "rol_a", ONRAMP_DEED_DONE);
+    deed(ledger, ONRAMP_DEED_UNDO, NULL, ONRAMP_DEED_SENDING);
+    assert_true(onramp_ledger_undoing(entry(ledger, ANN)));
+    begin(ledger, "r2");
+    attempt(ledger, 0, "ann@example.com", 1);
+    for (int round = 0; round < 2; round++) {
+        const struct onramp_ledger_entry *ann = entry(ledger, ANN);
+        assert_true(ann->open);
+        assert_false(onramp_ledger_undoing(ann));
+        assert_int_equal(ann->attempts, 1);
+        assert_int_equal(ann->deed_count, 0);
+        assert_null(ann->user_id);
+        ledger = again(ledger);
+    }
     onramp_ledger_close(ledger);
 }
 
@@ -194,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup(an_undone_user_is_as_if_never_sent, without_ledger),
         cmocka_unit_test_setup(an_undo_whose_answer_is_not_known_leaves_the_user_open, without_ledger),
         cmocka_unit_test_setup(a_user_found_again_keeps_its_deeds_and_another_one_does_not, without_ledger),
+        cmocka_unit_test_setup(an_attempt_behind_an_open_undo_is_anothers, without_ledger),
         cmocka_unit_test_setup(the_last_run_tells_what_it_was_about, without_ledger),
         cmocka_unit_test_setup(lines_about_people_that_the_ledger_does_not_know_change_nothing, without_ledger),
         cmocka_unit_test_setup(a_line_without_its_subject_is_named, without_ledger),
