@@ -276,6 +276,8 @@ static const struct cure cures[] = {
 
 const char *onramp_cause_advice(const struct onramp_ledger_entry *entry)
 {
+    if (onramp_ledger_undoing(entry))
+        return "run 'onramp undo' again, it asks the tenant first; an upload would create anew who is gone";
     if (entry->open)
         return "a run still waits for the answer, or ended before it was written down: run the same upload again, it "
                "asks the tenant first";

@@ -85,7 +85,8 @@ static bool is_trouble(const struct onramp_ledger_entry *entry)
 static char *words_of(const struct onramp_ledger_entry *entry)
 {
     if (entry->open)
-        return onramp_cause_text("sent, and no answer is recorded");
+        return onramp_cause_text(onramp_ledger_undoing(entry) ? "to be deleted, and no answer is recorded"
+                                                              : "sent, and no answer is recorded");
     return onramp_cause_text(entry->message != NULL ? entry->message : "no message");
 }
 

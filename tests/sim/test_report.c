@@ -104,6 +104,10 @@ static void has_advice_for_every_outcome(void **state)
     assert_non_null(strstr(advice(ONRAMP_FAILED, 401, "Expired token"), "fresh token"));
     struct onramp_ledger_entry open = {.open = true, .outcome = ONRAMP_INVALID};
     assert_non_null(strstr(onramp_cause_advice(&open), "before it was written down"));
+    const struct onramp_ledger_deed undo = {.kind = ONRAMP_DEED_UNDO, .state = ONRAMP_DEED_SENDING};
+    open.deeds = &undo;
+    open.deed_count = 1;
+    assert_non_null(strstr(onramp_cause_advice(&open), "'onramp undo' again")); /* an upload would create it anew */
 }
 
 /* ---- whole reports ---- */
@@ -167,21 +171,26 @@ static void counts_each_record_once_by_the_outcome_that_stands(void **state)
         .at = NOON, .kind = ONRAMP_DEED_INVITE, .subject = "email", .state = ONRAMP_DEED_SENDING};
     assert_int_equal(onramp_ledger_deed(ledger, entry(ledger, "u1@x.example"), &deed, NULL), ONRAMP_OK);
 
+    settle(ledger, 4, ONRAMP_CREATED, 7, NULL);
+    deed = (struct onramp_ledger_deed){.at = NOON, .kind = ONRAMP_DEED_UNDO, .state = ONRAMP_DEED_SENDING};
+    assert_int_equal(onramp_ledger_deed(ledger, entry(ledger, "u4@x.example"), &deed, NULL), ONRAMP_OK);
+
     struct onramp_report report;
     reports(&report, ledger);
-    assert_int_equal(report.entry_count, 4);
-    for (uint64_t i = 0; i < 4; i++)
+    assert_int_equal(report.entry_count, 5);
+    for (uint64_t i = 0; i < 5; i++)
         assert_int_equal(report.entries[i]->record, i);
     assert_int_equal(report.counts[ONRAMP_CREATED], 1);
     assert_int_equal(report.counts[ONRAMP_EXISTS], 1);
     assert_int_equal(report.counts[ONRAMP_FAILED], 0);
-    assert_int_equal(report.open, 1);
+    assert_int_equal(report.open, 2);
     assert_int_equal(report.undone, 1);
     assert_int_equal(report.attempts, 3);
     assert_int_equal(report.most_attempts, 2);
     assert_int_equal(report.deeds[ONRAMP_DEED_INVITE][ONRAMP_DEED_SENDING], 1);
-    assert_int_equal(report.cause_count, 1);
-    assert_true(report.causes[0].open);
+    assert_int_equal(report.cause_count, 2);
+    assert_true(report.causes[0].open && report.causes[1].open);
+    assert_string_equal(report.causes[1].text, "to be deleted, and no answer is recorded");
     onramp_report_clear(&report);
     onramp_ledger_close(ledger);
 }
