@@ -36,7 +36,8 @@ struct onramp_link {
     const struct onramp_secret *url;
     int64_t expires_at; /* ms since 1970 */
 };
-/* Append a row and make it durable. After a failure (ONRAMP_EIO, ONRAMP_ENOMEM) nothing more is taken. */
+/* Append a row and make it durable. After a failure (ONRAMP_EIO: the disk, or the file was removed or replaced;
+ * ONRAMP_ENOMEM) nothing more is taken. */
 ONRAMP_API ONRAMP_NODISCARD enum onramp_status onramp_links_add(struct onramp_links *links,
                                                                 const struct onramp_link *link,
                                                                 struct onramp_error *err);

@@ -19,8 +19,8 @@ struct onramp_links {
     int fd;
     char *path;
     struct onramp_disk disk;
-    json_t *known; /* user_ids as keys */
-    bool broken;   /* a write failed: the end of the file is not known */
+    json_t *known;              /* user_ids as keys */
+    struct onramp_error broken; /* the first write that failed; ONRAMP_OK while there was none */
 };
 
 /* ---- reading ---- */
@@ -196,8 +196,8 @@ static size_t put_row(char *out, const struct onramp_link *link)
 enum onramp_status onramp_links_add(struct onramp_links *links, const struct onramp_link *link,
                                     struct onramp_error *err)
 {
-    if (links->broken)
-        return onramp_fail(err, ONRAMP_EIO, "'%s' could not be written before", links->path);
+    if (links->broken.status != ONRAMP_OK)
+        return onramp_fail(err, links->broken.status, "%s", links->broken.text);
     struct onramp_secret *row = NULL;
     enum onramp_status st = onramp_secret_new(&row, put_row(NULL, link), err);
     if (st != ONRAMP_OK)
@@ -207,9 +207,13 @@ enum onramp_status onramp_links_add(struct onramp_links *links, const struct onr
     if (failed == 0)
         failed = links->disk.sync(links->disk.self, links->fd);
     onramp_secret_free(row);
-    links->broken = failed != 0;
-    if (failed != 0)
-        return onramp_fail_sys(err, failed, "cannot write to '%s'", links->path);
+    if (failed != 0) /* the end of the file is not known, so nothing may follow it */
+        (void)onramp_fail_sys(&links->broken, failed, "cannot write to '%s'", links->path);
+    else if (!onramp_disk_is_at(links->fd, links->path))
+        (void)onramp_fail(&links->broken, ONRAMP_EIO, "'%s' was removed or replaced while links were added to it",
+                          links->path);
+    if (links->broken.status != ONRAMP_OK)
+        return onramp_fail(err, links->broken.status, "%s", links->broken.text);
     if (json_object_set_new_nocheck(links->known, link->user_id, json_true()) != 0)
         return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
     return ONRAMP_OK;

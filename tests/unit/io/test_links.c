@@ -34,12 +34,14 @@ static struct onramp_links *open_links(const struct onramp_disk *disk)
     return links;
 }
 
+static struct onramp_error why; /* of the latest add() */
+
 static enum onramp_status add(struct onramp_links *links, const char *email, const char *user_id, const char *url)
 {
     struct onramp_secret *secret = NULL;
     assert_int_equal(onramp_secret_copy(&secret, url, strlen(url), NULL), ONRAMP_OK);
     struct onramp_link link = {.email = email, .user_id = user_id, .url = secret, .expires_at = NOON};
-    enum onramp_status st = onramp_links_add(links, &link, NULL);
+    enum onramp_status st = onramp_links_add(links, &link, &why);
     onramp_secret_free(secret);
     return st;
 }
@@ -173,10 +175,25 @@ static void after_a_disk_that_failed_nothing_is_taken_until_it_is_opened_again(v
     assert_int_equal(add(links, "a@example.com", "auth0|a", "https://t.example/"), ONRAMP_EIO);
     disk_fails = false;
     assert_int_equal(add(links, "a@example.com", "auth0|a", "https://t.example/"), ONRAMP_EIO);
+    assert_non_null(strstr(why.text, strerror(ENOSPC))); /* what happened first is told ever after */
     assert_false(onramp_links_has(links, "auth0|a"));
     onramp_links_close(links);
     onramp_links_close(open_links(&disk));
     assert_string_equal(content(), HEADER);
+}
+
+/* A mail merge that saves the file anew, or somebody who takes it away: rows that follow would reach nobody. */
+static void a_file_that_was_replaced_takes_nothing_more(void **state)
+{
+    (void)state;
+    struct onramp_links *links = open_links(NULL);
+    assert_int_equal(add(links, "a@example.com", "auth0|a", "https://t.example/"), ONRAMP_OK);
+    assert_int_equal(unlink("links.csv"), 0);
+    write_file(HEADER, 0600);
+    assert_int_equal(add(links, "b@example.com", "auth0|b", "https://t.example/"), ONRAMP_EIO);
+    assert_non_null(strstr(why.text, "replaced"));
+    assert_false(onramp_links_has(links, "auth0|b"));
+    onramp_links_close(links);
 }
 
 int main(void)
@@ -190,6 +207,7 @@ int main(void)
         cmocka_unit_test_teardown(a_file_that_others_may_read_is_closed_to_them, tidy),
         cmocka_unit_test_teardown(one_run_writes_at_a_time, tidy),
         cmocka_unit_test_teardown(after_a_disk_that_failed_nothing_is_taken_until_it_is_opened_again, tidy),
+        cmocka_unit_test_teardown(a_file_that_was_replaced_takes_nothing_more, tidy),
     };
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
 }
