@@ -33,6 +33,8 @@ static enum onramp_status hold(struct onramp_census *census, const struct onramp
         if (onramp_identity_key(identity, (enum onramp_identifier)k, key) &&
             json_object_set_new_nocheck(census->seen, key, json_integer((json_int_t)ordinal)) != 0)
             return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    if (onramp_identity_primary(identity, key) && json_object_set_new_nocheck(census->names, key, json_true()) != 0)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
     return ONRAMP_OK;
 }
 
@@ -86,8 +88,8 @@ enum onramp_status onramp_census_take(struct onramp_census *out, const struct on
                                       const struct onramp_user_rules *rules, uint64_t max_users,
                                       const struct onramp_ledger *ledger, const char *digest, struct onramp_error *err)
 {
-    *out = (struct onramp_census){.seen = json_object()};
-    if (out->seen == NULL)
+    *out = (struct onramp_census){.seen = json_object(), .names = json_object()};
+    if (out->seen == NULL || out->names == NULL)
         return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
     for (;;) {
         struct onramp_record record;
@@ -123,7 +125,7 @@ static bool add_stray(void *context, const struct onramp_ledger_entry *entry)
     struct onramp_census *census = context;
     char key[ONRAMP_IDENTITY_KEY_MAX];
     if (is_in_doubt(entry) && onramp_identity_primary(&entry->identity, key) &&
-        json_object_get(census->seen, key) == NULL)
+        json_object_get(census->names, key) == NULL)
         census->strays[census->stray_count++] = entry;
     return true;
 }
@@ -146,5 +148,6 @@ void onramp_census_clear(struct onramp_census *census)
     census->strays = NULL;
     census->stray_count = 0;
     json_decref(census->seen);
-    census->seen = NULL;
+    json_decref(census->names);
+    census->seen = census->names = NULL;
 }

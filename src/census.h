@@ -19,7 +19,8 @@ struct onramp_census {
     uint32_t dropped;  /* read-only properties that some record had; see onramp_user_dropped_name() */
     const struct onramp_ledger_entry **strays; /* left in doubt by earlier runs, and no longer in the file */
     size_t stray_count;
-    void *seen; /* identifier's key → ordinal of the record that holds it */
+    void *seen;  /* identifier's key → ordinal of the record that holds it */
+    void *names; /* of these, the keys by which the ledger knows the records */
 };
 
 /*

@@ -320,6 +320,45 @@ static void who_left_the_file_is_asked_about_and_never_sent(void **state)
         }
 }
 
+static const char *just_ann(uint64_t ordinal)
+{
+    (void)ordinal;
+    return "{\"username\":\"ann\"}";
+}
+
+static const char *ann_with_address(uint64_t ordinal)
+{
+    (void)ordinal;
+    return "{\"email\":\"ann@example.com\",\"username\":\"ann\"}";
+}
+
+/* Her address comes first now, so the ledger takes her for somebody else; what was in doubt about her name is not. */
+static void who_is_known_by_another_identifier_now_is_asked_about_by_the_former(void **state)
+{
+    (void)state;
+    for (int arrived = 0; arrived <= 1; arrived++) {
+        struct trial t;
+        struct world_setup setup = ordinary(1);
+        setup.tenant.options = NAMED;
+        setup.plan[0].request = FIRST_CREATE;
+        setup.plan[0].fault = arrived ? WORLD_MUTE : WORLD_LOST;
+        begin(&t, &setup, 1, just_ann);
+        run_and_die(&t, CREATE_SENT);
+        world_source_init(&t.records, 1, ann_with_address);
+        struct onramp_summary summary = run(&t);
+        assert_int_equal(summary.exit, arrived); /* the name is taken, by herself */
+        struct onramp_ledger *ledger = NULL;
+        assert_int_equal(onramp_ledger_read(&ledger, ledger_path, NULL), ONRAMP_OK);
+        const struct onramp_ledger_entry *ann =
+            onramp_ledger_find(ledger, &(struct onramp_identity){.username = "ann"});
+        assert_false(ann->open);
+        assert_int_equal(ann->outcome, arrived ? ONRAMP_CREATED : ONRAMP_FAILED);
+        onramp_ledger_close(ledger);
+        assert_int_equal(users(&t), 1);
+        end(&t);
+    }
+}
+
 /* What the connection does with ids, and what the token may see of that. */
 static const struct {
     const char *options, *scopes;
@@ -799,6 +838,7 @@ int main(void)
         cmocka_unit_test(an_edited_file_finds_what_its_former_self_has_created),
         cmocka_unit_test(each_attempt_in_doubt_is_asked_about_by_its_own_id),
         cmocka_unit_test(who_left_the_file_is_asked_about_and_never_sent),
+        cmocka_unit_test(who_is_known_by_another_identifier_now_is_asked_about_by_the_former),
         cmocka_unit_test(a_lost_answer_is_settled_by_the_evidence_that_the_connection_allows),
         cmocka_unit_test(who_appears_days_after_a_crash_is_not_taken_for_ours),
         cmocka_unit_test(users_without_an_address_are_asked_about_by_id),
