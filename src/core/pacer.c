@@ -105,9 +105,6 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     struct onramp_decision *d = p->last;
     if (b->flying == 0 && now >= b->probe_at)
         return now; /* quiet and past the announced reset: one may go, so nothing can stop for good */
-    /* What was thought to be known was wrong: one alone again, as at the start. */
-    if (b->refused && b->flying > 0)
-        return later(d, now, ONRAMP_NEVER, ONRAMP_WHY_FIRST, NULL);
     int64_t given = reserve(p, b);
     /* Who takes from a full bucket only never learns how fast it fills: there the last token of the reserve is kept by
      * estimate. So is the margin for others, who refute whatever is proven. */
@@ -375,7 +372,6 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
         if (f->sent_at > b->refused_at) /* else it left before the refusal that is known was heard */
             b->patience = min(2 * b->patience, ONRAMP_MINUTE);
         b->refused_at = now;
-        b->refused = true;
         b->probe_at = max(b->probe_at, reset_at(p, s, now, b->patience));
         if (!is_paced(p, b, f->group))
             return;

@@ -78,7 +78,6 @@ struct onramp_belief {
     onramp_time mark_at;      /* … for the net refill */
     int64_t net;              /* microtokens a second; 0: not measured */
     bool far;                 /* the announced reset: further away than a drip of a documented plan takes to fill */
-    bool refused;             /* since it was, nothing has been taken */
     onramp_time refused_at;
     onramp_span patience; /* how long a quiet bucket is left alone if no reset tells; doubled by each refusal */
     struct onramp_others others;

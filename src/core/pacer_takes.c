@@ -161,7 +161,6 @@ void onramp_belief_spoke(struct onramp_belief *b, uint32_t ticket, uint32_t rema
     if (t == NULL)
         return;
     t->remaining = remaining;
-    b->refused = b->refused && t->sent_at < b->refused_at;
     /* It found the bucket full, and what would have been refilled while it was on its way ran over. */
     t->late |= remaining + 1 >= b->size && slow(rtt, now - t->sent_at, 1);
     onramp_belief_mark_overdue(b, rtt, now);
