@@ -100,6 +100,8 @@ enum onramp_status onramp_session_explain(const struct onramp_session *s, const 
     const char *domain = s->target->domain, *semicolon = reply->cure[0] != '\0' ? "; " : "";
     if (reply->status == 0)
         return onramp_fail(err, status, "cannot reach '%s': %s%s%s", domain, reply->message, semicolon, reply->cure);
+    if (strncmp(reply->message, "status ", 7) == 0) /* ours, where the answer had no words */
+        return onramp_fail(err, status, "'%s' answered with %s%s%s", domain, reply->message, semicolon, reply->cure);
     return onramp_fail(err, status, "'%s' answered %d: %s%s%s", domain, reply->status, reply->message, semicolon,
                        reply->cure);
 }

@@ -54,6 +54,7 @@ struct onramp_answer {
     size_t body_size;
     bool truncated;          /* the body ended early or was over ONRAMP_BODY_MAX */
     bool certificate;        /* UNSENT because the server's certificate was not accepted */
+    int proxy_status;        /* UNSENT because a proxy answered so, and let nothing through; else 0 */
     onramp_time sent_at;     /* handed to the network */
     onramp_time received_at; /* its end arrived, or its failure was known */
     char problem[160];       /* words for UNSENT and LOST: "connection reset by peer"; no secret */

@@ -34,6 +34,7 @@ enum cure {
     CURE_ID,
     CURE_BETWEEN,
     CURE_PROXY,
+    CURE_TUNNEL,
     CURE_CERTIFICATE
 };
 
@@ -74,6 +75,7 @@ static const char *const cures[] = {
         "something between here and Auth0 answered: check AUTH0_DOMAIN, the proxy, and the tenant's access "
         "control lists",
     [CURE_PROXY] = "the proxy wants a login: put it into HTTPS_PROXY (http://user:password@host:port)",
+    [CURE_TUNNEL] = "check AUTH0_DOMAIN, and what the proxy allows; NO_PROXY names hosts that are reached without it",
     [CURE_CERTIFICATE] =
         "check AUTH0_DOMAIN; if a proxy or a server with its own authority is meant to be there, name its "
         "CA with --cacert FILE",
@@ -331,8 +333,10 @@ static enum onramp_meaning judge(struct onramp_reply *out, const struct onramp_a
                                  const struct body *body, enum cure *cure)
 {
     int status = answer->status;
-    if (status >= 200 && status <= 299)
+    if (status >= 200 && status <= 299) {
+        *cure = body->json == NULL && !answer->truncated ? CURE_BETWEEN : NO_CURE; /* for what is no success */
         return success(out, answer, create, body);
+    }
     if (status >= 300 && status <= 399) {
         *cure = CURE_HOST;
         return ONRAMP_REPLY_STOP;
@@ -375,6 +379,13 @@ static void read_answer(struct onramp_reply *out, const struct onramp_answer *an
     json_decref(body.json);
 }
 
+static enum cure unsent_cure(const struct onramp_answer *answer)
+{
+    if (answer->certificate)
+        return CURE_CERTIFICATE;
+    return answer->proxy_status == 0 ? NO_CURE : answer->proxy_status == 407 ? CURE_PROXY : CURE_TUNNEL;
+}
+
 void onramp_reply_parse(struct onramp_reply *out, const struct onramp_answer *answer, bool create)
 {
     *out = (struct onramp_reply){0};
@@ -386,7 +397,7 @@ void onramp_reply_parse(struct onramp_reply *out, const struct onramp_answer *an
         out->signal.kind = ONRAMP_SIGNAL_UNSENT;
         out->meaning = answer->certificate ? ONRAMP_REPLY_STOP : ONRAMP_REPLY_TRANSIENT;
         say(out, first_of(answer->problem, "the request could not be sent"));
-        prescribe(out, answer->certificate ? CURE_CERTIFICATE : NO_CURE, "");
+        prescribe(out, unsent_cure(answer), "");
         break;
     case ONRAMP_LOST:
         out->signal.kind = ONRAMP_SIGNAL_UNSURE;

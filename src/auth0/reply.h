@@ -29,7 +29,7 @@ struct onramp_reply {
     int status;
     char error_code[64];
     char message[400]; /* the tenant's words, or ours where it had none; one line, no control characters */
-    char cure[300];    /* STOP, FORBIDDEN, UNAUTHORIZED: what the user can do; else "" */
+    char cure[300];    /* what the user can do; "" where nothing is known, or nothing is to be done */
     char user_id[288]; /* DONE on a create: prefix and all, so longer than the 255 that Auth0 allows without it */
     int64_t date;      /* Date of the answer, Unix seconds; 0 if absent */
 };

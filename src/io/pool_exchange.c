@@ -371,6 +371,14 @@ static bool is_certificate(CURLcode result)
            result == CURLE_SSL_ISSUER_ERROR || result == CURLE_SSL_INVALIDCERTSTATUS;
 }
 
+/* What a proxy answered that let nothing through; 0 if there is none, or it did. */
+static int proxy_status(const struct onramp_exchange *x)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status >= 200 && status <= 299 ? 0 : (int)status;
+}
+
 /* One line of words; a proxy or server may have had a say in them. */
 static void describe(char *out, size_t room, const struct onramp_exchange *x, CURLcode result)
 {
@@ -411,5 +419,6 @@ void onramp_exchange_judge(struct onramp_exchange *x, CURLcode result, onramp_ti
     } else {
         answer->delivery = ONRAMP_UNSENT;
         answer->certificate = is_certificate(result);
+        answer->proxy_status = proxy_status(x);
     }
 }

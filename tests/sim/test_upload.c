@@ -425,6 +425,20 @@ static void says_what_stopped_it_while_it_asked(void **state)
     world_clear(&w);
 }
 
+static void says_once_with_what_status_somebody_else_answered(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    setup.tenant.faults[ONRAMP_FAULT_UNAVAILABLE] = 1000000;
+    start(&w, &records, &setup, 1);
+    struct onramp_summary summary = run_once(&w, &records, 1);
+    assert_int_equal(summary.exit, 3);
+    assert_non_null(strstr(summary.reason, "' answered with status 503, not from the API"));
+    world_clear(&w);
+}
+
 static void stops_at_once_when_all_would_be_refused_alike(void **state)
 {
     (void)state;
@@ -849,6 +863,7 @@ int main(void)
         cmocka_unit_test(a_username_of_another_does_not_make_somebody_exist),
         cmocka_unit_test(says_unknown_where_it_may_not_ask),
         cmocka_unit_test(says_what_stopped_it_while_it_asked),
+        cmocka_unit_test(says_once_with_what_status_somebody_else_answered),
         cmocka_unit_test(stops_at_once_when_all_would_be_refused_alike),
         cmocka_unit_test(carries_on_after_a_file_that_was_changed_on_the_way),
         cmocka_unit_test(finds_a_disabled_connection_before_the_first_write),

@@ -198,6 +198,7 @@ static void other_calls_succeed_with_whatever_is_not_a_web_page(void **state)
     onramp_reply_parse(&reply, &answer, false);
     assert_int_equal(reply.meaning, ONRAMP_REPLY_DONE);
     assert_int_equal(reply_to(200, "\n " PAGE, OTHER).meaning, ONRAMP_REPLY_UNCERTAIN);
+    assert_non_null(strstr(reply_to(200, PAGE, OTHER).cure, "something between here and Auth0")); /* a login page */
     assert_int_equal(reply_to(200, "[{\"user_id\":", OTHER).meaning, ONRAMP_REPLY_UNCERTAIN);
     answer = answer_of(200, "[]");
     answer.truncated = true;
@@ -264,6 +265,14 @@ static void what_never_left_and_what_got_lost_are_told_apart(void **state)
     onramp_reply_parse(&reply, &answer, true);
     assert_int_equal(reply.meaning, ONRAMP_REPLY_STOP);
     assert_non_null(strstr(reply.cure, "--cacert"));
+
+    answer = (struct onramp_answer){.delivery = ONRAMP_UNSENT, .proxy_status = 407, .problem = "CONNECT failed"};
+    onramp_reply_parse(&reply, &answer, true);
+    assert_int_equal(reply.meaning, ONRAMP_REPLY_TRANSIENT);
+    assert_non_null(strstr(reply.cure, "HTTPS_PROXY")); /* a login */
+    answer.proxy_status = 503;
+    onramp_reply_parse(&reply, &answer, true);
+    assert_non_null(strstr(reply.cure, "what the proxy allows"));
 
     answer = (struct onramp_answer){.delivery = ONRAMP_LOST};
     onramp_reply_parse(&reply, &answer, true);

@@ -713,6 +713,7 @@ static void a_proxy_that_cannot_be_reached_leaves_requests_unsent(void **state)
     struct onramp_request request = post_request("{}");
     struct onramp_answer answer = exchange(&request);
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
+    assert_int_equal(answer.proxy_status, 0);
 }
 
 static void a_proxy_that_refuses_sees_no_token_and_leaves_requests_unsent(void **state)
@@ -735,6 +736,7 @@ static void a_proxy_that_refuses_sees_no_token_and_leaves_requests_unsent(void *
     struct onramp_answer answer = exchange(&request);
     onramp_secret_free(token);
     assert_int_equal(answer.delivery, ONRAMP_UNSENT);
+    assert_int_equal(answer.proxy_status, 403);
     assert_string_equal(answer.fields.limit, "");
     assert_memory_equal(peer.last.head, "CONNECT tenant.invalid:443 ", 27);
     assert_null(strstr(peer.last.head, "hush"));
