@@ -170,11 +170,22 @@ void onramp_stage_admit(struct onramp_stage *s, const struct onramp_ledger_entry
         onramp_stage_admit(s->next, entry);
 }
 
+/* A ledger that was written by hand may not say under which id a user was created. */
+static void skip_nameless(struct onramp_stage *s, const struct onramp_ledger_entry *entry)
+{
+    s->summary->users++;
+    s->summary->counts[ONRAMP_RESULT_SKIPPED]++;
+    if (s->setup->found != NULL)
+        s->setup->found(s->setup->found_context, entry, ONRAMP_RESULT_SKIPPED, "the ledger has no user_id of it");
+}
+
 static bool admit(void *context, const struct onramp_ledger_entry *entry)
 {
     struct onramp_stage *s = context;
     if (onramp_stage_owns(entry) && (entry->settled || s->kind->open_too))
         onramp_stage_admit(s, entry);
+    else if (entry->settled && entry->outcome == ONRAMP_CREATED && entry->user_id == NULL)
+        skip_nameless(s, entry);
     return true;
 }
 

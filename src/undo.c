@@ -83,6 +83,7 @@ enum onramp_status onramp_undo(const struct onramp_stage_setup *setup, const str
         .party = 1,
         .exits = {[ONRAMP_RESULT_MOVED] = 1,
                   [ONRAMP_RESULT_KEPT] = 1,
+                  [ONRAMP_RESULT_SKIPPED] = 1,
                   [ONRAMP_RESULT_REFUSED] = 1,
                   [ONRAMP_RESULT_FAILED] = 5,
                   [ONRAMP_RESULT_UNKNOWN] = 5},

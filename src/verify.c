@@ -48,6 +48,7 @@ enum onramp_status onramp_verify(const struct onramp_stage_setup *setup, struct 
         .party = 1,
         .exits = {[ONRAMP_RESULT_MISSING] = 1,
                   [ONRAMP_RESULT_MOVED] = 1,
+                  [ONRAMP_RESULT_SKIPPED] = 1,
                   [ONRAMP_RESULT_REFUSED] = 5,
                   [ONRAMP_RESULT_FAILED] = 5},
         .wants = wants,

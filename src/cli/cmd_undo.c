@@ -24,6 +24,7 @@ int cmd_undo(void *values)
                                       [ONRAMP_RESULT_MISSING] = {"gone", false},
                                       [ONRAMP_RESULT_MOVED] = {"moved", true},
                                       [ONRAMP_RESULT_KEPT] = {"kept", true},
+                                      [ONRAMP_RESULT_SKIPPED] = {"skipped", true},
                                       [ONRAMP_RESULT_REFUSED] = {"refused", true},
                                       [ONRAMP_RESULT_UNKNOWN] = {"unknown", true},
                                       [ONRAMP_RESULT_FAILED] = {"failed", true}},

@@ -20,6 +20,7 @@ int cmd_verify(void *values)
                             .words = {[ONRAMP_RESULT_DONE] = {"there", false},
                                       [ONRAMP_RESULT_MISSING] = {"missing", true},
                                       [ONRAMP_RESULT_MOVED] = {"moved", true},
+                                      [ONRAMP_RESULT_SKIPPED] = {"skipped", true},
                                       [ONRAMP_RESULT_REFUSED] = {"refused", true},
                                       [ONRAMP_RESULT_FAILED] = {"failed", true}},
                             .run = verify};

@@ -3,6 +3,7 @@
  */
 #include "job.h"
 
+#include "print.h"
 #include "reach.h"
 #include "summary.h"
 
@@ -101,7 +102,8 @@ static void on_followed(void *context, const struct onramp_ledger_entry *entry, 
     char line[600];
     if (result == ONRAMP_RESULT_DONE || ++open_job->told > TOLD_MAX)
         return;
-    (void)snprintf(line, sizeof line, "record %llu, %s: %s: %s", (unsigned long long)entry->record, entry->user_id,
+    const char *who = entry->user_id != NULL ? entry->user_id : print_who(&entry->identity);
+    (void)snprintf(line, sizeof line, "record %llu, %s: %s: %s", (unsigned long long)entry->record, who,
                    onramp_result_name(result), message);
     console_log(open_job->talk.console, ONRAMP_LOG_WARN, line);
     if (open_job->told == TOLD_MAX)

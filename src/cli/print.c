@@ -12,6 +12,15 @@ void print_clean(FILE *out, const char *text)
         fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
 }
 
+const char *print_who(const struct onramp_identity *identity)
+{
+    return identity->email != NULL          ? identity->email
+           : identity->username != NULL     ? identity->username
+           : identity->phone_number != NULL ? identity->phone_number
+           : identity->user_id != NULL      ? identity->user_id
+                                            : "";
+}
+
 const char *print_plural(uint64_t count)
 {
     return count == 1 ? "" : "s";

@@ -4,13 +4,16 @@
 #ifndef ONRAMP_CLI_PRINT_H
 #define ONRAMP_CLI_PRINT_H
 
-#include <onramp/base.h>
+#include <onramp/identity.h>
 
 #include <jansson.h>
 #include <stdio.h>
 
 /* Words from outside, a tenant's or a file's: no line ends, no cursor movements. */
 void print_clean(FILE *out, const char *text);
+
+/* Whom a record is about: the first there is of e-mail address, username, phone number and user id; "" if none. */
+const char *print_who(const struct onramp_identity *identity);
 
 /* "s" behind a noun of which there is not just one. */
 const char *print_plural(uint64_t count);

@@ -14,15 +14,6 @@ static const char *const deed_names[ONRAMP_DEEDS] = {"invite", "role", "member",
 static const unsigned percents[] = {50, 90, 95, 99, 100};
 #define PERCENTS (sizeof percents / sizeof percents[0])
 
-const char *report_who(const struct onramp_identity *identity)
-{
-    return identity->email != NULL          ? identity->email
-           : identity->username != NULL     ? identity->username
-           : identity->phone_number != NULL ? identity->phone_number
-           : identity->user_id != NULL      ? identity->user_id
-                                            : "";
-}
-
 const char *report_outcome(const struct onramp_ledger_entry *entry)
 {
     return entry->open ? "open" : entry->undone ? "undone" : onramp_outcome_name(entry->outcome);
@@ -331,7 +322,7 @@ static void put_row(FILE *out, const struct onramp_ledger_entry *entry)
     if (stands && (entry->ms > 0 || entry->status != 0))
         (void)snprintf(ms, sizeof ms, "%" PRId64, entry->ms);
     fprintf(out, "%" PRIu64, entry->record);
-    put_cell(out, report_who(&entry->identity));
+    put_cell(out, print_who(&entry->identity));
     put_cell(out, report_outcome(entry));
     fprintf(out, ",%" PRIu32, entry->attempts);
     put_cell(out, status);

@@ -24,9 +24,6 @@ void report_csv(FILE *out, const struct onramp_report *report);
 ONRAMP_NODISCARD enum onramp_status report_html(FILE *out, const struct onramp_report *report, const char *ledger_path,
                                                 struct onramp_error *err);
 
-/* Whom a record is about: the first there is of e-mail address, username, phone number and user id; "" if none. */
-const char *report_who(const struct onramp_identity *identity);
-
 /* Its outcome, or "open" or "undone". */
 const char *report_outcome(const struct onramp_ledger_entry *entry);
 

@@ -11,20 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *who(const struct onramp_identity *identity)
-{
-    return identity->email != NULL          ? identity->email
-           : identity->username != NULL     ? identity->username
-           : identity->phone_number != NULL ? identity->phone_number
-           : identity->user_id != NULL      ? identity->user_id
-                                            : "without a name";
-}
-
 void summary_missed(void *context, uint64_t record, const struct onramp_identity *identity, enum onramp_outcome outcome,
                     const char *message)
 {
     struct summary_examples *examples = context;
-    const char *name = who(identity), *colon = message != NULL ? ": " : "", *words = message != NULL ? message : "";
+    const char *name = print_who(identity), *colon = message != NULL ? ": " : "";
+    const char *words = message != NULL ? message : "";
+    name = name[0] != '\0' ? name : "without a name";
     size_t size = strlen(name) + strlen(words) + 80; /* the rest is an outcome, an ordinal and a few letters */
     char *line = examples->count < SUMMARY_EXAMPLES ? malloc(size) : NULL;
     examples->more = examples->more || line == NULL;

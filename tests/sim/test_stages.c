@@ -450,9 +450,37 @@ static void an_upload_after_an_undo_that_died_agrees_with_the_tenant(void **stat
     }
 }
 
+/* A ledger that was written by hand may not say under which id. */
+static void whoever_has_no_id_in_the_ledger_is_told_of(void **state)
+{
+    (void)state;
+    static stage_call *const calls[] = {onramp_verify, show_undo, invite_by_ticket};
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 2);
+    struct onramp_ledger *ledger = world_ledger(&w, ledger_path);
+    struct onramp_ledger_run line;
+    assert_true(onramp_ledger_last(ledger, &line));
+    line.run = "by-hand";
+    assert_int_equal(onramp_ledger_begin(ledger, &line, NULL), ONRAMP_OK);
+    const struct onramp_ledger_outcome outcome = {
+        .record = 7, .identity.email = "ann@example.com", .outcome = ONRAMP_CREATED, .attempts = 1};
+    assert_int_equal(onramp_ledger_outcome(ledger, &outcome, NULL), ONRAMP_OK);
+    onramp_ledger_close(ledger);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        struct onramp_stage_summary summary = run(&w, calls[i], 2 + i);
+        assert_int_equal(summary.exit, 1);
+        assert_int_equal(summary.users, 3);
+        assert_int_equal(summary.counts[ONRAMP_RESULT_DONE], 2);
+        assert_int_equal(summary.counts[ONRAMP_RESULT_SKIPPED], 1);
+    }
+    world_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whoever_has_no_id_in_the_ledger_is_told_of),
         cmocka_unit_test(verify_tells_who_is_missing_and_who_has_left_the_connection),
         cmocka_unit_test(verify_finds_everybody_on_a_bad_network),
         cmocka_unit_test(verify_says_that_it_could_not_ask),
