@@ -109,7 +109,7 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     /* Who takes from a full bucket only never learns how fast it fills: there the last token of the reserve is kept by
      * estimate. So is the margin for others, who refute whatever is proven. */
     int64_t proven = max(0, min(given, (b->size - 2) * TOKEN));
-    int64_t spare = max(given, onramp_likely_margin(b, &p->rtt, now));
+    int64_t spare = max(given, onramp_likely_margin(b, now));
     onramp_time at = later(d, now, onramp_belief_proven(b, proven, &p->rtt, now), ONRAMP_WHY_PROOF, b);
     /* A standing reserve of half the bucket, so that a late answer never starves the pipe. */
     int64_t stand = max(onramp_likely_stand(b, now), spare);

@@ -15,7 +15,6 @@
 #define FINEST   3                         /* per mille: ranges are not split below */
 #define FULL_FOR (25 * ONRAMP_MILLISECOND) /* the take before may have come as much later than thought */
 #define SHARED   (20 * ONRAMP_SECOND)
-#define FADE     (15 * ONRAMP_SECOND)
 
 /* The bucket held no more than its size when a request came: at `at` supply was at most `supply`. */
 struct cap {
@@ -202,9 +201,9 @@ struct moments {
     struct horizon filled; /* a bucket that was full by then was so when the take came */
 };
 
-/* What of a drip's supply was known is cut by what was proven. Returns what it is off by, 0 if it is not refuted. */
-static int64_t cut_drip(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
-                        const struct moments *m)
+/* What of a drip's supply was known is cut by what was proven. False: it is refuted. */
+static bool cut_drip(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
+                     const struct moments *m)
 {
     int64_t slack = TOKEN / 5 + drip(g->fast, SLACK, ONRAMP_HIGH);
     int64_t before = grown(b, g, ONRAMP_LOW, &m->since);
@@ -216,42 +215,35 @@ static int64_t cut_drip(const struct onramp_belief *b, struct onramp_guess *g, c
     /* Full when the take came, it would have said so. */
     int64_t brim = m->since.full[ONRAMP_HIGH] - TOKEN;
     if (!p->brim && p->since >= b->at && p->high <= brim && grown(b, g, ONRAMP_LOW, &m->filled) >= brim)
-        return -1;
+        return false;
     /* Once in hundreds of times it came even later than believed; at 50 tokens a second that is one of them. */
     int64_t later = drip(g->fast, max(p->by - m->then.to, 0) / 3, ONRAMP_HIGH);
-    if (p->low > high + later + slack)
-        return p->low - high;
-    if (before > p->high + slack)
-        return p->high - before;
+    if (p->low > high + later + slack || before > p->high + slack)
+        return false;
     g->low = min(max(low, p->low), top);
     g->high = max(min(high, top), g->low);
-    return 0;
+    return true;
 }
 
-/* Cut all by what was proven. Returns the smallest surplus (negative: deficit) of those refuted. */
-static int64_t cut(struct onramp_belief *b, const struct onramp_proof *p)
+/* Cut all by what was proven. */
+static void cut(struct onramp_belief *b, const struct onramp_proof *p)
 {
     struct caps caps;
     uint32_t kept = 0;
-    int64_t surplus = 0;
     caps_of(b, &caps);
     onramp_time until = max(p->until, b->at), by = max(max(p->by, until), b->by);
     struct moments m = {look(b, max(p->since, b->at), &caps), look(b, until, &caps),
                         look(b, max(p->since - FULL_FOR, b->at), &caps)};
     /* Windows know it by edges, and not of all that was proven between two of them. */
-    int64_t fell = p->since > b->floor_by ? min(p->whole - b->floor, 0) : 0;
+    bool fell = p->since > b->floor_by && p->whole < b->floor;
     for (uint32_t i = 0; i < b->guesses; i++) {
         struct onramp_guess g = b->guess[i];
-        int64_t off = g.window == 0 ? cut_drip(b, &g, p, &m) : fell < 0 ? fell : onramp_window_cut(b, &g, p, by);
-        if (off == 0)
+        if (g.window == 0 ? cut_drip(b, &g, p, &m) : !fell && onramp_window_cut(b, &g, p, by))
             b->guess[kept++] = g;
-        else if (surplus == 0 || (off < 0 ? -off : off) < (surplus < 0 ? -surplus : surplus))
-            surplus = off;
     }
     b->guesses = kept;
     b->at = until;
     b->by = by;
-    return surplus;
 }
 
 static void measure(struct onramp_belief *b)
@@ -278,9 +270,7 @@ static bool hardly_window(const struct onramp_belief *b, onramp_time now)
 void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p, onramp_time now)
 {
     b->opened_at = b->opened_at > 0 ? b->opened_at : now;
-    b->draw -=
-        b->draw * (min(max(p->until - b->proof.until, 0), FADE) / ONRAMP_MILLISECOND) / (FADE / ONRAMP_MILLISECOND);
-    int64_t surplus = cut(b, p);
+    cut(b, p);
     b->proof = *p;
     if (b->guesses == 0 || p->low >= b->floor) {
         b->floor = p->low;
@@ -288,8 +278,6 @@ void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p
     }
     bool unexplained = b->guesses == 0; /* others draw, or the limit was changed */
     if (unexplained || hardly_window(b, now)) {
-        if (surplus < 0)
-            b->draw += min(-surplus, b->size * TOKEN) / (FADE / ONRAMP_SECOND);
         b->shared_until = now + SHARED;
         if (unexplained)
             onramp_others_unexplained(&b->others, now);

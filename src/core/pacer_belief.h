@@ -73,7 +73,6 @@ struct onramp_belief {
     onramp_time floor_by;     /* … by then, at the latest: without others it is so ever after */
     onramp_time opened_at;    /* the first answer came; 0: not yet */
     onramp_time shared_until; /* others have been seen drawing */
-    int64_t draw;             /* theirs, microtokens a second, fading */
     int64_t mark;             /* supply proven at … */
     onramp_time mark_at;      /* … for the net refill */
     int64_t net;              /* microtokens a second; 0: not measured */
@@ -125,13 +124,13 @@ void onramp_belief_roll(struct onramp_belief *b, onramp_time to);
 void onramp_belief_mark_overdue(struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
 
 /* Between pacer_windows.c and pacer_belief.c. A guess from the latest proof on; its supply at an instant; cut by a
- * proof, of what happened before `by`: what it is off by, 0 if it is not refuted; when is supply at least `need`? */
+ * proof, of what happened before `by`, false if it is refuted; when is supply at least `need`? */
 void onramp_window_start(const struct onramp_proof *proof, struct onramp_guess *g);
 int64_t onramp_window_grown(const struct onramp_belief *b, const struct onramp_guess *g, enum onramp_side side,
                             onramp_time to);
 void onramp_window_roll(const struct onramp_belief *b, struct onramp_guess *g, onramp_time to);
-int64_t onramp_window_cut(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *proof,
-                          onramp_time by);
+bool onramp_window_cut(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *proof,
+                       onramp_time by);
 onramp_time onramp_window_when(const struct onramp_belief *b, const struct onramp_guess *g, int64_t need);
 
 #endif

@@ -31,14 +31,12 @@ int64_t onramp_likely_rate(const struct onramp_belief *b, onramp_time now)
     return max(rate, ONRAMP_SLOWEST / 2);
 }
 
-int64_t onramp_likely_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now)
+int64_t onramp_likely_margin(const struct onramp_belief *b, onramp_time now)
 {
-    if (now >= b->shared_until && b->draw < TOKEN / 100)
+    if (now >= b->shared_until || b->size < TINY)
         return 0;
-    int64_t trip = b->draw * (max(rtt->mean, 50 * ONRAMP_MILLISECOND) / ONRAMP_MILLISECOND) / 1000;
     int part = b->others.unexplained > 1 ? 6 : 16; /* a limit that was changed looks like others, but only once */
-    int64_t kept = TOKEN + (now < b->shared_until ? b->size * TOKEN / part : 0);
-    return min(kept + 3 * trip, max(0, ((int64_t)b->size - 2) * TOKEN * 4 / 10));
+    return TOKEN + b->size * TOKEN / part;
 }
 
 void onramp_likely_announced(struct onramp_belief *b, onramp_span away, uint32_t remaining)

@@ -20,7 +20,7 @@ onramp_time onramp_likely_due(const struct onramp_belief *b, int64_t stand, onra
 /* The standing reserve worth keeping, microtokens. */
 int64_t onramp_likely_stand(const struct onramp_belief *b, onramp_time now);
 /* Microtokens that others may take before an answer shows it. */
-int64_t onramp_likely_margin(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_time now);
+int64_t onramp_likely_margin(const struct onramp_belief *b, onramp_time now);
 /* What an answer announced: how far away the reset is, 0 if that is not known. It may mean anything, but is good enough
  * for the standing reserve, for which nothing can be refused. */
 void onramp_likely_announced(struct onramp_belief *b, onramp_span away, uint32_t remaining);

@@ -121,23 +121,23 @@ static void lower_high(const struct onramp_belief *b, struct onramp_guess *g, co
     }
 }
 
-int64_t onramp_window_cut(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
-                          onramp_time to)
+bool onramp_window_cut(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
+                       onramp_time to)
 {
     int64_t edge = brought(b, g, p);
     if (edge == INT64_MAX)
-        return max(1, p->low - onramp_window_grown(b, g, ONRAMP_HIGH, p->by + SLACK));
+        return false;
     edge = max(edge, passed(g, p->since - SLACK, ONRAMP_LOW));
     if (g->edge[ONRAMP_LOW] <= edge && g->low > p->whole)
-        return p->whole - g->low; /* it was less than before, and only others can have taken that */
+        return false; /* it was less than before, and only others can have taken that */
     g->low = onramp_window_grown(b, g, ONRAMP_LOW, to);
     g->edge[ONRAMP_LOW] = max(g->edge[ONRAMP_LOW], passed(g, to, ONRAMP_LOW));
     int64_t most = helped(b, g, p->whole, edge, max(edge, passed(g, to, ONRAMP_HIGH)), ONRAMP_HIGH);
     if (g->low > most)
-        return most - g->low;
+        return false;
     raise_low(b, g, p);
     lower_high(b, g, p, edge);
-    return 0;
+    return true;
 }
 
 onramp_time onramp_window_when(const struct onramp_belief *b, const struct onramp_guess *g, int64_t need)
