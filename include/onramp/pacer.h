@@ -93,7 +93,8 @@ enum onramp_signal_kind {
     ONRAMP_SIGNAL_TAKEN,   /* answered, and a token was taken for it */
     ONRAMP_SIGNAL_REFUSED, /* 429: no token was taken */
     ONRAMP_SIGNAL_UNSENT,  /* never reached the tenant: no token was taken */
-    ONRAMP_SIGNAL_UNSURE   /* lost, or answered by an edge or without limit headers (4xx, 5xx): may have taken one */
+    ONRAMP_SIGNAL_BARE,    /* refused by the API for another reason, without limit headers: has most likely taken one */
+    ONRAMP_SIGNAL_UNSURE   /* lost, or answered by an edge, or a 5xx: may have taken one */
 };
 
 /* What an answer says about limits, parsed by auth0/reply.h; a field is meaningful only where its `has_` is set. */

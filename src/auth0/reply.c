@@ -198,7 +198,10 @@ static void read_signal(struct onramp_reply *out, const struct onramp_answer *an
         signal->kind = ONRAMP_SIGNAL_REFUSED;
         signal->edge = !body->from_api;
     } else {
-        signal->kind = success || signal->has_limit ? ONRAMP_SIGNAL_TAKEN : ONRAMP_SIGNAL_UNSURE;
+        bool judged = body->from_api && answer->status >= 400 && answer->status <= 499;
+        signal->kind = success || signal->has_limit ? ONRAMP_SIGNAL_TAKEN
+                       : judged                     ? ONRAMP_SIGNAL_BARE
+                                                    : ONRAMP_SIGNAL_UNSURE;
     }
 }
 

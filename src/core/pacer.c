@@ -135,7 +135,8 @@ static uint64_t left_in(const struct onramp_pacer *p, const struct onramp_belief
 /* It is not shown any more: an even pace stands for what the answers once proved. */
 static bool is_paced(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group)
 {
-    return p->blind[group].on && p->blind[group].hidden == b->size;
+    bool stale = p->bare[group] >= ONRAMP_BARE && b->unproven >= ONRAMP_BARE;
+    return p->blind[group].on && (p->blind[group].hidden == b->size || stale);
 }
 
 onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group group, uint64_t left,
@@ -262,6 +263,12 @@ static void unsure(struct onramp_pacer *p, uint32_t ticket, bool sure, onramp_ti
     }
 }
 
+/* To be refilled, likely. */
+static onramp_span token_takes(const struct onramp_belief *b, onramp_time now)
+{
+    return ONRAMP_SECOND * 1000 / max(1, onramp_likely_rate(b, now) / 1000);
+}
+
 /* The one that the answer speaks of. */
 static void shown(struct onramp_pacer *p, struct onramp_belief *b, uint32_t ticket, const struct onramp_signal *s,
                   onramp_time now)
@@ -269,8 +276,7 @@ static void shown(struct onramp_pacer *p, struct onramp_belief *b, uint32_t tick
     b->missed = 0;
     onramp_likely_announced(b, reset_at(p, s, now, 0) - now, s->remaining);
     onramp_belief_spoke(b, ticket, s->remaining, &p->rtt, now);
-    onramp_span token = ONRAMP_SECOND * 1000 / max(1, onramp_likely_rate(b, now) / 1000);
-    onramp_time again_at = reset_at(p, s, now, max(b->patience, 2 * token));
+    onramp_time again_at = reset_at(p, s, now, max(b->patience, 2 * token_takes(b, now)));
     b->probe_at = max(b->probe_at, again_at + 20 * ONRAMP_MILLISECOND);
 }
 
@@ -302,6 +308,46 @@ static void not_shown(struct onramp_pacer *p, struct onramp_belief *b, const str
     }
 }
 
+/* Whoever draws at the likeliest rate of what others have shown is hardly far off. */
+static int64_t bare_rate(const struct onramp_pacer *p, onramp_time now)
+{
+    int64_t rate = INT64_MAX;
+    for (int i = 0; i < BUCKETS_MAX; i++)
+        if (p->bucket[i].size > 0)
+            rate = min(rate, onramp_likely_rate(&p->bucket[i], now));
+    return rate < INT64_MAX ? rate : BLIND;
+}
+
+/* The refill of the group's bucket is known to within a half: what was proven lasts. */
+static bool knows_refill(const struct onramp_pacer *p, enum onramp_group group)
+{
+    bool knows = false;
+    for (int i = 0; i < BUCKETS_MAX; i++) {
+        const struct onramp_belief *b = &p->bucket[i];
+        int64_t slow, fast;
+        knows |= b->size > 0 && b->groups[group] && onramp_belief_rates(b, 0, &slow, &fast) && fast <= slow + slow / 2;
+    }
+    return knows;
+}
+
+/* Auth0 shows no limits with a 4xx. One is an accident; where there are nothing but such, waiting for what shows them
+ * would be in vain. */
+static void bare(struct onramp_pacer *p, uint32_t ticket, onramp_time now)
+{
+    enum onramp_group group = p->flight[ticket].group;
+    unsure(p, ticket, false, now);
+    for (int i = 0; i < BUCKETS_MAX; i++) /* quiet or not, the next one wants a token too */
+        if (onramp_pacer_draws(p, group, &p->bucket[i])) {
+            struct onramp_belief *b = &p->bucket[i];
+            b->probe_at = max(b->probe_at, p->flight[ticket].sent_at + token_takes(b, now));
+        }
+    if (++p->bare[group] != ONRAMP_BARE)
+        return;
+    p->heard[group] = true;
+    if (!p->blind[group].on && !knows_refill(p, group))
+        onramp_blind_begin(&p->blind[group], bare_rate(p, now), 0, now);
+}
+
 static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
 {
     enum onramp_group group = p->flight[ticket].group;
@@ -316,6 +362,7 @@ static void took(struct onramp_pacer *p, uint32_t ticket, const struct onramp_si
         return;
     }
     p->heard[group] = true;
+    p->bare[group] = 0;
     if (blind->on && (blind->hidden == 0 || blind->hidden == s->limit))
         blind->on = false;
     shown(p, b, ticket, s, now);
@@ -411,6 +458,13 @@ void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct
             took(p, ticket, s, now);
         else
             unsure(p, ticket, true, now);
+        break;
+    case ONRAMP_SIGNAL_BARE:
+        p->refused_in_a_row = 0;
+        time_trip(&p->rtt, now - f->sent_at);
+        if (p->blind[f->group].on)
+            onramp_blind_taken(&p->blind[f->group], f->sent_at, now);
+        bare(p, ticket, now);
         break;
     case ONRAMP_SIGNAL_UNSURE:
         unsure(p, ticket, false, now);

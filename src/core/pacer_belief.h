@@ -58,8 +58,9 @@ struct onramp_proof {
 struct onramp_belief {
     uint32_t size; /* tokens the bucket holds; 0: unused */
     bool groups[ONRAMP_GROUPS];
-    uint32_t missed; /* answers since it was last shown */
-    int64_t gone;    /* takes that no longer matter one by one */
+    uint32_t missed;   /* answers since it was last shown */
+    uint32_t unproven; /* takes since then that may not have been */
+    int64_t gone;      /* takes that no longer matter one by one */
     struct onramp_take take[ONRAMP_TAKES_MAX];
     uint32_t takes, flying;
     struct onramp_guess guess[ONRAMP_GUESSES_MAX];

@@ -28,7 +28,8 @@ bool onramp_pacer_is_in_front(const struct onramp_pacer *p, const struct onramp_
 
 bool onramp_pacer_draws(const struct onramp_pacer *p, enum onramp_group group, const struct onramp_belief *b)
 {
-    return b->size > 0 && (b->groups[group] || !p->heard[group] || onramp_pacer_is_in_front(p, b, group));
+    bool shows = p->heard[group] && p->bare[group] < ONRAMP_BARE;
+    return b->size > 0 && (b->groups[group] || !shows || onramp_pacer_is_in_front(p, b, group));
 }
 
 struct onramp_belief *onramp_pacer_find(struct onramp_pacer *p, uint32_t size, enum onramp_group group)

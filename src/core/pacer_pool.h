@@ -11,6 +11,7 @@
 
 #define ONRAMP_FLIGHT_MAX  256
 #define ONRAMP_BUCKETS_MAX 4
+#define ONRAMP_BARE        4 /* answers without limits one after another, after which none are expected */
 
 /* A request on the wire. */
 struct onramp_flight {
@@ -47,6 +48,7 @@ struct onramp_pacer {
     uint32_t in_flight, group_in_flight[ONRAMP_GROUPS];
     bool heard[ONRAMP_GROUPS];                  /* the group has shown its bucket, or that it shows none */
     bool precede[ONRAMP_GROUPS][ONRAMP_GROUPS]; /* before the first one's requests go the second one's: as last asked */
+    uint32_t bare[ONRAMP_GROUPS];               /* answers without limits since the last with */
     uint32_t undecided[ONRAMP_GROUPS];          /* answers that may have spoken of another bucket of the same size */
     struct onramp_belief bucket[ONRAMP_BUCKETS_MAX];
     uint32_t dropped; /* size of the bucket that was last taken for changed */
@@ -70,7 +72,7 @@ bool onramp_pacer_shows_limit(const struct onramp_signal *s);
 /* Where a plan has an API-wide bucket, adding members draws from that too, and shows its own, smaller one (Auth0's
  * tables of limits). */
 bool onramp_pacer_is_in_front(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group);
-/* A group that has not shown its bucket counts against all. */
+/* A group that does not show its bucket counts against all. */
 bool onramp_pacer_draws(const struct onramp_pacer *p, enum onramp_group group, const struct onramp_belief *b);
 /* The bucket of that size from which the group draws, or else might draw; NULL: none. */
 struct onramp_belief *onramp_pacer_find(struct onramp_pacer *p, uint32_t size, enum onramp_group group);

@@ -161,6 +161,7 @@ void onramp_belief_spoke(struct onramp_belief *b, uint32_t ticket, uint32_t rema
     if (t == NULL)
         return;
     t->remaining = remaining;
+    b->unproven = 0;
     /* It found the bucket full, and what would have been refilled while it was on its way ran over. */
     t->late |= remaining + 1 >= b->size && slow(rtt, now - t->sent_at, 1);
     onramp_belief_mark_overdue(b, rtt, now);
@@ -173,6 +174,7 @@ void onramp_belief_silent(struct onramp_belief *b, uint32_t ticket, bool sure, c
     if (land(b, ticket, ONRAMP_TAKE_SILENT, rtt, now) == NULL || sure)
         return;
     b->others.lost++;
+    b->unproven++;
     for (uint32_t i = 0; i < b->guesses; i++)
         b->guess[i].high += TOKEN; /* if it took nothing, counting it made the supply look smaller */
 }

@@ -2,6 +2,7 @@
  * pacer_tell.c - what the pool knows, and why it waits: for people, progress and summaries.
  */
 #include "core/pacer_likely.h"
+#include "core/pacer_numbers.h"
 #include "core/pacer_pool.h"
 
 #include <inttypes.h>
@@ -23,7 +24,7 @@ static void tell_bucket(struct onramp_decision *d, const char *wait)
         kind = window == ONRAMP_SECOND ? "windows of 1 s" : "windows of 60 s";
     }
     (void)snprintf(d->text, sizeof d->text, "%s: %s %.2f..%.2f%s guarantees %.2f of %" PRIu32 " tokens%s%s", wait, kind,
-                   (double)slow / TOKEN, (double)fast / TOKEN, window ? "" : "/s", (double)low / TOKEN, b->size,
+                   (double)slow / TOKEN, (double)fast / TOKEN, window ? "" : "/s", (double)max(low, 0) / TOKEN, b->size,
                    d->asked_at < b->shared_until ? ", others draw" : "",
                    d->why == ONRAMP_WHY_STAND ? ", keeping a reserve" : "");
 }
@@ -74,7 +75,7 @@ void onramp_pacer_view(const struct onramp_pacer *p, onramp_time now, struct onr
         out->known = true;
         out->burst = b->size;
         out->per_second = (double)onramp_likely_rate(b, now) / TOKEN;
-        out->level_low = (double)low / TOKEN;
+        out->level_low = (double)max(low, 0) / TOKEN;
         out->level_high = (double)high / TOKEN;
         out->shared = now < b->shared_until;
     }

@@ -507,6 +507,68 @@ static void goes_at_an_even_pace_without_headers(void **state)
     onramp_pacer_free(p);
 }
 
+static const struct onramp_signal refused_for_what_it_is = {.kind = ONRAMP_SIGNAL_BARE};
+
+/* 409s, 400s, 404s: Auth0 shows no limits with them. */
+static void does_not_wait_for_limits_that_answers_like_these_never_show(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    uint32_t tickets[64];
+    onramp_time now = 0;
+    for (int i = 0; i < 4; i++, now += 100 * MS) {
+        assert_int_equal(burst(p, now, 1000, tickets), 1);
+        onramp_pacer_answered(p, tickets[0], &refused_for_what_it_is, now + 50 * MS);
+    }
+    uint32_t sent = 0;
+    for (; now < 2 * ONRAMP_SECOND; now += 10 * MS)
+        sent += burst(p, now, 1000, tickets + sent);
+    assert_in_range(sent, 3, 8);
+    onramp_pacer_answered(
+        p, tickets[0],
+        &(struct onramp_signal){.kind = ONRAMP_SIGNAL_TAKEN, .has_limit = true, .limit = 50, .remaining = 40}, now);
+    assert_in_range(burst(p, now, 1000, tickets), 1, 40); /* shown after all: now it goes by proof */
+    onramp_pacer_free(p);
+}
+
+/* What another group shows of a bucket that this one may draw from as well is not forgotten for an even pace. */
+static void keeps_to_what_others_have_just_shown_where_nothing_is_shown(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    uint32_t tickets[64];
+    onramp_time now = 0;
+    struct onramp_signal last = {.kind = ONRAMP_SIGNAL_TAKEN, .has_limit = true, .limit = 10, .remaining = 0};
+    for (int i = 0; i < 6; i++) {
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = at > now ? at : now;
+        onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &refused_for_what_it_is, now + MS);
+        now += MS;
+    }
+    now += ONRAMP_MINUTE;
+    onramp_pacer_answered(p, send(p, ONRAMP_GROUP_READ, now), &last, now + MS);
+    assert_int_equal(burst(p, now + MS, 1000, tickets), 0);
+    onramp_pacer_free(p);
+}
+
+static void an_answer_without_limits_ends_a_row_of_refusals(void **state)
+{
+    (void)state;
+    struct onramp_pacer *p = made(plain);
+    struct onramp_signal refusal = {.kind = ONRAMP_SIGNAL_REFUSED};
+    onramp_time now = 0;
+    for (int i = 0; i < 5; i++) {
+        onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &refusal, now);
+        struct onramp_pacer_view view;
+        onramp_pacer_view(p, now, &view);
+        assert_int_equal(view.paused_until - now, ONRAMP_SECOND);
+        now += ONRAMP_MINUTE;
+        onramp_pacer_answered(p, send(p, ONRAMP_GROUP_CREATE, now), &refused_for_what_it_is, now);
+        now += ONRAMP_MINUTE;
+    }
+    onramp_pacer_free(p);
+}
+
 static void keeps_few_on_the_wire_while_nothing_is_shown(void **state)
 {
     (void)state;
@@ -1115,6 +1177,9 @@ int main(void)
         cmocka_unit_test(keeps_the_working_reserve_for_requests_ahead_of_it_in_the_same_bucket),
         cmocka_unit_test(never_exceeds_the_ceiling_given),
         cmocka_unit_test(goes_at_an_even_pace_without_headers),
+        cmocka_unit_test(does_not_wait_for_limits_that_answers_like_these_never_show),
+        cmocka_unit_test(keeps_to_what_others_have_just_shown_where_nothing_is_shown),
+        cmocka_unit_test(an_answer_without_limits_ends_a_row_of_refusals),
         cmocka_unit_test(keeps_few_on_the_wire_while_nothing_is_shown),
         cmocka_unit_test(keeps_more_on_the_wire_the_more_is_likely_refilled_meanwhile),
         cmocka_unit_test(guesses_at_the_first_refusal_by_what_was_taken),
