@@ -25,8 +25,10 @@ struct onramp_job {
     bool lost;                 /* an attempt may have been acted on: ask before anything else */
     bool doubtful;             /* one was, at some time: "exists" may be our own doing */
     bool undoing;              /* we ask because a delete was on its way: if nobody is there, it begins anew */
+    bool beforehand;           /* it asks before its first attempt, since most of late were there already */
     bool conflicted;           /* we ask because the tenant said "exists" … */
-    bool by_address;           /* … and nobody has the id: who has the address? */
+    bool by_address;           /* it asks who has the address, not who has the id … */
+    bool neither;              /* … or the reverse, and nobody has the other one */
     onramp_time asked_at;      /* departure of its latest look-up … */
     int64_t asked_date;        /* … by the tenant's clock; 0: not known */
     bool outdated;             /* it was to leave on a "nobody" that is not fresh any more: it asks anew */
@@ -52,6 +54,7 @@ struct onramp_run {
     size_t strays_fed;
     uint64_t strays[ONRAMP_OUTCOMES]; /* what became of them; the summary counts records of the file alone */
     uint64_t before;                  /* settled by earlier runs */
+    uint32_t residents;               /* of the latest new records: how many more were there already than not */
 };
 
 /* Make what a run needs. `ops` are upload.c's. Clear it whatever the status. */

@@ -17,6 +17,9 @@
 #include <string.h>
 
 #define FOUND_MAX 16 /* users of one address that a look-up considers */
+/* From so many residents on the next record is likely to be one; at most so many are counted, to change one's mind. */
+#define RESIDENTS_LIKELY 4
+#define RESIDENTS_MOST   7
 
 /* ---- settle: the end of a record ---- */
 
@@ -66,6 +69,17 @@ static void record_outcome(struct onramp_run *r, const struct onramp_job *job, e
         onramp_after_created(r, &job->user.identity);
 }
 
+/* A new record was there already, as it seems, or was not. */
+static void note_resident(struct onramp_run *r, const struct onramp_job *job, bool there)
+{
+    if (job->doubtful)
+        return;
+    if (there && r->residents < RESIDENTS_MOST)
+        r->residents++;
+    if (!there && r->residents > 0)
+        r->residents--;
+}
+
 /* The record is finished, the tenant being well. */
 static void settle(struct onramp_run *r, uint32_t id, enum onramp_outcome outcome, const char *user_id, bool adopted)
 {
@@ -88,7 +102,7 @@ static void abandon(struct onramp_run *r, uint32_t id, enum onramp_outcome outco
 /* Its user may be there, and be ours. */
 static bool in_doubt(const struct onramp_job *job)
 {
-    return job->lost || job->asking;
+    return job->lost || (job->asking && !job->beforehand);
 }
 
 /* ---- admit: from the file ---- */
@@ -196,6 +210,17 @@ static bool can_ask(const struct onramp_run *r, const struct onramp_job *job)
     return r->engine.session.may_ask && (job->user.identity.email != NULL || by_id(r, job));
 }
 
+/*
+ * Most of late were there already, so this one is likely to be there too: a question tells so with one request, where a
+ * create would be refused, which shows no limits, counts as a failure in the tenant's log, and asks afterwards anyway.
+ * Only of a database of Auth0's own, where whoever is listed is there.
+ */
+static bool asks_beforehand(const struct onramp_run *r, const struct onramp_job *job)
+{
+    return r->residents >= RESIDENTS_LIKELY && job->attempts == 0 && ids(r) == ONRAMP_IDS_KEPT &&
+           r->engine.session.may_ask && job->user.identity.email != NULL;
+}
+
 static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user *user,
                       const struct onramp_ledger_entry *entry)
 {
@@ -214,6 +239,8 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
     choose_id(r, job);
     if (!job->asking)
         prefer_given_id(job);
+    job->beforehand = !job->asking && asks_beforehand(r, job);
+    job->asking = job->asking || job->beforehand;
     onramp_scheduler_add(r->lane->scheduler, id, job->asking ? ONRAMP_GROUP_READ : ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
@@ -363,11 +390,17 @@ static bool may_lack_one(const struct onramp_run *r, const struct onramp_job *jo
            (identity->username != NULL || identity->phone_number != NULL);
 }
 
+/* It can be asked about by address as well as by id. */
+static bool two_ways(const struct onramp_run *r, const struct onramp_job *job)
+{
+    return ids(r) == ONRAMP_IDS_KEPT && by_id(r, job) && job->user.identity.email != NULL;
+}
+
 static bool question(const struct onramp_run *r, const struct onramp_job *job, char *path, size_t room)
 {
     static const char fields[] = "fields=user_id,created_at,email,username,phone_number,identities&include_fields=true";
     char key[ONRAMP_IDENTITY_KEY_MAX];
-    if (by_id(r, job) && !job->by_address) {
+    if (by_id(r, job) && !job->by_address && !job->beforehand) {
         (void)snprintf(path, room, "/api/v2/users/auth0%%7C");
         if (!onramp_session_encode(path, room, known_id(r, job)) || strlen(path) + sizeof fields + 1 > room)
             return false;
@@ -426,7 +459,7 @@ static bool is_outdated(const struct onramp_run *r, const struct onramp_job *job
  * more; whom it has not stays as it was. `out`: it may be on its way. */
 static void leave(struct onramp_run *r, struct onramp_job *job, bool out)
 {
-    if (job->sent)
+    if (job->sent && !job->beforehand)
         record_outcome(r, job, in_doubt(job) || out ? ONRAMP_UNKNOWN : ONRAMP_FAILED, NULL, false);
     onramp_job_forget(job);
 }
@@ -434,7 +467,7 @@ static void leave(struct onramp_run *r, struct onramp_job *job, bool out)
 static void ask_anew(struct onramp_run *r, uint32_t id)
 {
     r->jobs[id].asking = true;
-    r->jobs[id].by_address = false;
+    r->jobs[id].by_address = r->jobs[id].neither = false;
     onramp_lane_hand_back(r->lane, id);
     onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
 }
@@ -481,7 +514,10 @@ static void ask(struct onramp_run *r, uint32_t id, bool conflicted, bool at_once
     }
     job->asking = true;
     job->conflicted = conflicted;
-    job->by_address = false;
+    job->neither = false;
+    /* Mostly somebody has the address, and is either ours or not. What is in doubt goes by its id first: the address
+     * may have been changed since. */
+    job->by_address = conflicted && !job->doubtful && two_ways(r, job);
     if (at_once)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
     else
@@ -507,6 +543,11 @@ static void land_stop(struct onramp_run *r, uint32_t id, const struct onramp_rep
 {
     (void)onramp_session_explain(&r->engine.session, reply, status, r->err);
     onramp_engine_fail(&r->engine, stop, status);
+    if (r->jobs[id].beforehand) {
+        onramp_scheduler_abandon(r->lane->scheduler, id, r->engine.now); /* nothing was sent of it */
+        onramp_job_forget(&r->jobs[id]);
+        return;
+    }
     abandon(r, id, in_doubt(&r->jobs[id]) ? ONRAMP_UNKNOWN : ONRAMP_FAILED);
 }
 
@@ -526,9 +567,11 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
     struct onramp_job *job = &r->jobs[id];
     switch (job->reply.meaning) {
     case ONRAMP_REPLY_DONE:
+        note_resident(r, job, false);
         settle(r, id, ONRAMP_CREATED, job->reply.user_id, false);
         break;
     case ONRAMP_REPLY_EXISTS:
+        note_resident(r, job, true);
         /* Without a doubt too: whatever lies between may have sent it twice, and this is the second one's answer. */
         if (job->doubtful || ((job->chosen_id[0] != '\0' || may_lack_one(r, job)) && can_ask(r, job)))
             ask(r, id, true, true);
@@ -574,13 +617,14 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         return;
     }
-    if (job->conflicted && may_lack_one(r, job)) {
-        if (job->by_address) {
-            settle(r, id, ONRAMP_REJECTED, NULL, false); /* it was the username or the phone number that is taken */
-            return;
-        }
-        job->by_address = true;
+    if (job->conflicted && two_ways(r, job) && !job->neither) {
+        job->neither = true;
+        job->by_address = !job->by_address;
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
+        return;
+    }
+    if (job->conflicted && may_lack_one(r, job)) {
+        settle(r, id, ONRAMP_REJECTED, NULL, false); /* it was the username or the phone number that is taken */
         return;
     }
     if (job->conflicted) {
@@ -604,11 +648,31 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
+/* Asked before the first attempt: it is there, or else, whatever the answer was, a create will tell. */
+static void land_beforehand(struct onramp_run *r, uint32_t id, const struct onramp_found *resident, bool passing)
+{
+    struct onramp_job *job = &r->jobs[id];
+    if (resident != NULL) {
+        note_resident(r, job, true);
+        settle(r, id, ONRAMP_EXISTS, resident->user_id, false);
+        return;
+    }
+    job->beforehand = job->asking = job->sent = false;
+    if (passing)
+        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, 1, r->engine.now);
+    else
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
+}
+
 /* The tenant has told who is there. */
 static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_found *found, size_t count)
 {
     struct onramp_job *job = &r->jobs[id];
     const char *user_id = NULL;
+    if (job->beforehand) {
+        land_beforehand(r, id, onramp_evidence_resident(found, count < FOUND_MAX ? count : FOUND_MAX), false);
+        return;
+    }
     const struct onramp_evidence evidence = {.chosen_id = job->chosen_id,
                                              .given_id = job->user.identity.user_id,
                                              .ids = ids(r),
@@ -644,7 +708,9 @@ static void land_refused_question(struct onramp_run *r, uint32_t id, const struc
         onramp_session_log(session, ONRAMP_LOG_WARN,
                            "the token may not read users (read:users): users whose answer is lost end as unknown");
     session->may_ask = session->may_ask && reply->meaning != ONRAMP_REPLY_FORBIDDEN;
-    if (r->jobs[id].doubtful)
+    if (r->jobs[id].beforehand)
+        land_beforehand(r, id, NULL, false);
+    else if (r->jobs[id].doubtful)
         abandon(r, id, ONRAMP_UNKNOWN);
     else
         settle(r, id, ONRAMP_EXISTS, NULL, false);
@@ -682,6 +748,10 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
     case ONRAMP_REPLY_TRANSIENT:
     case ONRAMP_REPLY_UNCERTAIN:
         break;
+    }
+    if (job->beforehand) {
+        land_beforehand(r, id, NULL, true);
+        return;
     }
     job->ask_failures += answer->delivery != ONRAMP_UNSENT ? 1 : 0;
     if (job->ask_failures >= r->settings->target.max_attempts)

@@ -37,7 +37,8 @@ ONRAMP_API void onramp_scheduler_free(struct onramp_scheduler *scheduler);
 
 /*
  * How many jobs the caller can still feed, counting none that were added. While it is more than 0 and
- * a job number is free, FEED is asked for as soon as no job of the feed is ready. 0: no more.
+ * a job number is free, FEED is asked for as soon as no job of the feed is ready, nor any question (a READ), whose
+ * answer may be of use to those behind it. 0: no more.
  */
 ONRAMP_API void onramp_scheduler_expect(struct onramp_scheduler *scheduler, uint64_t more);
 

@@ -5,13 +5,18 @@
 
 #include <string.h>
 
-/* Its own, or of the identity that an account linked to it later has brought along. */
-static bool has_id(const struct onramp_found *found, const char *id)
+/* Of its main identity, which is a database's. */
+static bool has_main_id(const struct onramp_found *found, const char *id)
 {
     static const char prefix[] = "auth0|";
     size_t size = sizeof prefix - 1;
-    return strcmp(found->identity_id, id) == 0 ||
-           (strncmp(found->user_id, prefix, size) == 0 && strcmp(found->user_id + size, id) == 0);
+    return strncmp(found->user_id, prefix, size) == 0 && strcmp(found->user_id + size, id) == 0;
+}
+
+/* Its own, or of the identity that an account linked to it later has brought along. */
+static bool has_id(const struct onramp_found *found, const char *id)
+{
+    return strcmp(found->identity_id, id) == 0 || has_main_id(found, id);
 }
 
 static enum onramp_verdict judge_by_date(const struct onramp_evidence *evidence, const struct onramp_found *found)
@@ -67,4 +72,12 @@ enum onramp_verdict onramp_evidence_judge(const struct onramp_evidence *evidence
         *user_id = found[i].user_id;
     }
     return best;
+}
+
+const struct onramp_found *onramp_evidence_resident(const struct onramp_found *found, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (found[i].in_connection && has_main_id(&found[i], found[i].identity_id))
+            return &found[i];
+    return NULL;
 }

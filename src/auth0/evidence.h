@@ -48,4 +48,11 @@ struct onramp_evidence {
 enum onramp_verdict onramp_evidence_judge(const struct onramp_evidence *evidence, const struct onramp_found *found,
                                           size_t count, const char **user_id);
 
+/*
+ * Of the users with an address, the one that is in the connection under that address, so that a create would conflict
+ * with it; NULL: none surely is. An account's address is its main identity's: one that is linked to it may have
+ * another.
+ */
+const struct onramp_found *onramp_evidence_resident(const struct onramp_found *found, size_t count);
+
 #endif

@@ -118,7 +118,8 @@ static void promote(struct onramp_scheduler *s, onramp_time now)
 
 static bool hungry(const struct onramp_scheduler *s)
 {
-    return s->more > 0 && s->held < s->settings.jobs && s->ready[s->settings.feeds].size == 0;
+    return s->more > 0 && s->held < s->settings.jobs && s->ready[s->settings.feeds].size == 0 &&
+           s->ready[ONRAMP_GROUP_READ].size == 0;
 }
 
 static enum onramp_todo step_is(struct onramp_step *step, enum onramp_todo todo, uint32_t job, onramp_time at)

@@ -343,6 +343,182 @@ static void tells_those_that_were_there_from_its_own(void **state)
     }
 }
 
+/* ---- those who are there already: conflicts show no limits ---- */
+
+static bool everybody(uint64_t record, uint64_t seed)
+{
+    (void)record;
+    (void)seed;
+    return true;
+}
+
+static bool the_first_five(uint64_t record, uint64_t seed)
+{
+    (void)seed;
+    return record < 5;
+}
+
+static bool the_first_half(uint64_t record, uint64_t seed)
+{
+    (void)seed;
+    return record < 100;
+}
+
+static bool one_in_two(uint64_t record, uint64_t seed)
+{
+    struct onramp_rng rng;
+    onramp_rng_init(&rng, seed * 1000 + record);
+    return onramp_rng_below(&rng, 2) == 0;
+}
+
+/* Somebody else has imported some of 200. */
+static uint64_t settle_in(struct world *w, bool (*is_there)(uint64_t record, uint64_t seed), uint64_t seed)
+{
+    uint64_t there = 0;
+    for (uint64_t record = 0; record < 200; record++) {
+        char json[200];
+        (void)snprintf(json, sizeof json,
+                       "{\"connection\":\"Username-Password-Authentication\",\"password\":\"Xk7!mq2#Wz9$pL\","
+                       "\"verify_email\":false,\"email\":\"u%llu@example.com\"}",
+                       (unsigned long long)record);
+        if (!is_there(record, seed))
+            continue;
+        there++;
+        world_rival(w, json);
+        w->now += ONRAMP_SECOND;
+    }
+    return there;
+}
+
+/* Seconds that a run of 200 takes, of whom so many are there; and it tells the truth of all. */
+static struct onramp_summary import(const struct world_setup *setup, bool (*is_there)(uint64_t, uint64_t))
+{
+    struct world w;
+    struct world_source records;
+    uint64_t seed = setup->seed;
+    start(&w, &records, setup, 200);
+    uint64_t there = is_there != NULL ? settle_in(&w, is_there, seed) : 0;
+    struct onramp_summary summary = run_once(&w, &records, seed);
+    if (summary.exit != 0 || summary.counts[ONRAMP_EXISTS] != there || summary.counts[ONRAMP_CREATED] != 200 - there ||
+        summary.others > 0 || world_disagreements(&w, &records, ledger_path, NULL) > 0)
+        FAIL(seed, "exit %d, %llu of %llu exist, %llu created: %s\n", summary.exit,
+             (unsigned long long)summary.counts[ONRAMP_EXISTS], (unsigned long long)there,
+             (unsigned long long)summary.counts[ONRAMP_CREATED], summary.reason);
+    world_clear(&w);
+    return summary;
+}
+
+static const char *const tiers[] = {"free",       "enterprise-nonprod", "essentials",
+                                    "enterprise", "private-dev",        "private-100"};
+
+static void who_is_there_already_costs_one_request_and_no_refusal_on_any_plan(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < sizeof tiers / sizeof tiers[0]; t++) {
+        struct seeds s = seeds(5 / PRICE);
+        for (uint64_t seed = s.first; seed <= s.last; seed++) {
+            struct world_setup setup = ordinary(seed, tiers[t]);
+            struct onramp_summary fresh = import(&setup, NULL), again = import(&setup, everybody);
+            if (again.throttled > 0 || again.requests > 215 || again.seconds > fresh.seconds + 8)
+                FAIL(seed, "%s: %llu requests, %llu refused, %.1f s instead of %.1f\n", tiers[t],
+                     (unsigned long long)again.requests, (unsigned long long)again.throttled, again.seconds,
+                     fresh.seconds);
+        }
+    }
+}
+
+/* One is asked about without need until it is seen that they are new, and is created without being asked about until it
+ * is seen that they are not. */
+static void a_few_who_are_there_already_do_not_mislead(void **state)
+{
+    (void)state;
+    static const struct {
+        bool (*is_there)(uint64_t record, uint64_t seed);
+        uint64_t requests;
+    } cases[] = {{the_first_five, 240}, {the_first_half, 240}, {one_in_two, 330}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct seeds s = seeds(12 / PRICE);
+        for (uint64_t seed = s.first; seed <= s.last; seed++) {
+            struct world_setup setup = ordinary(seed, tiers[seed % 6]);
+            struct onramp_summary summary = import(&setup, cases[i].is_there);
+            if (summary.throttled > 0 || summary.requests > cases[i].requests)
+                FAIL(seed, "case %zu, %s: %llu requests, %llu refused\n", i, tiers[seed % 6],
+                     (unsigned long long)summary.requests, (unsigned long long)summary.throttled);
+        }
+    }
+}
+
+/* A custom database may list people that it no longer has, and without read:users nobody can be asked: there is nothing
+ * but conflicts then. So it is where the tenant refuses every record for what it is. */
+static void answers_that_show_no_limits_are_as_good_as_no_headers_at_all(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options, *scopes;
+        uint64_t exists;
+    } cases[] = {
+        {"{\"enabledDatabaseCustomization\":true,\"customScripts\":{},\"passwordPolicy\":\"good\"}", NULL, 200},
+        {NULL, "create:users read:connections", 200},
+        {"{\"requires_username\":true,\"validation\":{\"username\":{\"min\":3,\"max\":9}}}", "create:users", 0}};
+    for (size_t t = 0; t < sizeof tiers / sizeof tiers[0]; t++) {
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            struct world w;
+            struct world_source records;
+            struct world_setup setup = ordinary(t + 1, tiers[t]);
+            struct onramp_summary fresh = import(&setup, NULL);
+            setup.tenant.options = cases[i].options;
+            setup.tenant.scopes = cases[i].scopes != NULL ? cases[i].scopes : setup.tenant.scopes;
+            start(&w, &records, &setup, 200);
+            if (cases[i].exists > 0)
+                (void)settle_in(&w, everybody, t);
+            struct onramp_summary summary = run_once(&w, &records, t);
+            if (summary.counts[ONRAMP_EXISTS] != cases[i].exists ||
+                summary.counts[ONRAMP_REJECTED] != 200 - cases[i].exists || summary.throttled > 12 ||
+                summary.seconds > fresh.seconds + 20)
+                FAIL(t + 1, "%s, case %zu: %llu exist, %llu rejected, %llu refused, %.1f s instead of %.1f\n", tiers[t],
+                     i, (unsigned long long)summary.counts[ONRAMP_EXISTS],
+                     (unsigned long long)summary.counts[ONRAMP_REJECTED], (unsigned long long)summary.throttled,
+                     summary.seconds, fresh.seconds);
+            world_clear(&w);
+        }
+    }
+}
+
+static void who_is_asked_about_beforehand_is_not_lost_on_a_bad_network(void **state)
+{
+    (void)state;
+    struct seeds s = seeds(40 / PRICE);
+    for (uint64_t seed = s.first; seed <= s.last; seed++) {
+        struct world w;
+        struct world_source records;
+        struct world_setup setup = ordinary(seed, seed % 2 ? "enterprise" : "private-100");
+        start(&w, &records, &setup, 200);
+        uint64_t there = settle_in(&w, seed % 3 ? the_first_half : one_in_two, seed);
+        for (enum world_fault fault = WORLD_REFUSED; fault < WORLD_FAULTS; fault++)
+            w.setup.network.chance[fault] = 8000;
+        w.setup.network.chance[WORLD_TWICE] = w.setup.network.chance[WORLD_TWICE_LATE] =
+            w.setup.network.chance[WORLD_EXPIRED] = 0;
+        w.setup.network.stall_max = 40 * ONRAMP_SECOND;
+        struct onramp_rng rng;
+        onramp_rng_init(&rng, seed);
+        struct onramp_summary summary = {.exit = 5};
+        for (int round = 0; round < 25 && (round < 5 || summary.exit != 0); round++) {
+            w.die_after = round < 5 ? w.deeds + 1 + onramp_rng_below(&rng, 200) : 0;
+            summary = run_once(&w, &records, seed * 100 + (uint64_t)round);
+            world_reboot(&w);
+            if (world_false_claims(&w, &records, ledger_path) > 0)
+                FAIL(seed, "round %d: the ledger is wrong\n", round);
+        }
+        world_settle(&w);
+        if (summary.exit != 0 || summary.counts[ONRAMP_EXISTS] != there || users(&w) != 200 ||
+            world_disagreements(&w, &records, ledger_path, NULL) > 0)
+            FAIL(seed, "exit %d, %llu of %llu exist, tenant has %llu: %s\n", summary.exit,
+                 (unsigned long long)summary.counts[ONRAMP_EXISTS], (unsigned long long)there,
+                 (unsigned long long)users(&w), summary.reason);
+        world_clear(&w);
+    }
+}
+
 static const char *namesakes(uint64_t ordinal)
 {
     static const char *const records[] = {
@@ -860,6 +1036,10 @@ int main(void)
         cmocka_unit_test(heals_after_a_disk_that_fails_once),
         cmocka_unit_test(calls_nobody_unsent_whom_it_has_sent),
         cmocka_unit_test(tells_those_that_were_there_from_its_own),
+        cmocka_unit_test(who_is_there_already_costs_one_request_and_no_refusal_on_any_plan),
+        cmocka_unit_test(a_few_who_are_there_already_do_not_mislead),
+        cmocka_unit_test(answers_that_show_no_limits_are_as_good_as_no_headers_at_all),
+        cmocka_unit_test(who_is_asked_about_beforehand_is_not_lost_on_a_bad_network),
         cmocka_unit_test(a_username_of_another_does_not_make_somebody_exist),
         cmocka_unit_test(says_unknown_where_it_may_not_ask),
         cmocka_unit_test(says_what_stopped_it_while_it_asked),

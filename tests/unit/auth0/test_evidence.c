@@ -89,6 +89,18 @@ static void a_linked_account_keeps_our_identity(void **state)
     assert_string_equal(user_id, "google-oauth2|1");
 }
 
+/* What it is linked to may have another address than the account, which was found by that. */
+static void an_account_is_in_the_connection_under_the_address_of_its_main_identity_alone(void **state)
+{
+    (void)state;
+    struct onramp_found found[3] = {user("a", 0), user("b", 0), user("c", 0)};
+    found[0].in_connection = false;
+    strcpy(found[1].user_id, "google-oauth2|1");
+    assert_ptr_equal(onramp_evidence_resident(found, 3), &found[2]);
+    assert_null(onramp_evidence_resident(found, 2));
+    assert_null(onramp_evidence_resident(NULL, 0));
+}
+
 static void of_several_users_ours_counts_and_other_connections_do_not(void **state)
 {
     (void)state;
@@ -114,6 +126,7 @@ int main(void)
         cmocka_unit_test(dates_decide_where_no_id_can),
         cmocka_unit_test(another_id_in_an_unreadable_connection_is_theirs_only_if_it_is_older),
         cmocka_unit_test(a_linked_account_keeps_our_identity),
+        cmocka_unit_test(an_account_is_in_the_connection_under_the_address_of_its_main_identity_alone),
         cmocka_unit_test(of_several_users_ours_counts_and_other_connections_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,19 @@ static void asks_about_the_past_before_it_creates(void **state)
     tear_down(&f);
 }
 
+static void is_not_fed_while_there_is_something_to_ask(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct onramp_step step;
+    set_up(&f, 10);
+    onramp_scheduler_expect(f.scheduler, 5);
+    onramp_scheduler_add(f.scheduler, 0, ONRAMP_GROUP_READ, 0);
+    assert_int_equal(next(&f, 0, &step), ONRAMP_SEND); /* what it tells may be of use to those behind it */
+    assert_int_equal(next(&f, 0, &step), ONRAMP_FEED);
+    tear_down(&f);
+}
+
 static void holds_a_failed_job_back_for_its_backoff_only(void **state)
 {
     (void)state;
@@ -304,6 +317,7 @@ int main(void)
         cmocka_unit_test(is_not_done_while_something_is_in_flight),
         cmocka_unit_test(sends_an_older_job_again_before_newer_ones),
         cmocka_unit_test(asks_about_the_past_before_it_creates),
+        cmocka_unit_test(is_not_fed_while_there_is_something_to_ask),
         cmocka_unit_test(holds_a_failed_job_back_for_its_backoff_only),
         cmocka_unit_test(holds_the_whole_pool_when_failures_follow_each_other),
         cmocka_unit_test(failures_of_one_broken_connection_count_once),
