@@ -112,7 +112,7 @@ static void refuse_here(struct onramp_run *r, const struct onramp_record *record
                         enum onramp_outcome outcome, const char *message)
 {
     count(r, record->ordinal, &user->identity, outcome, message);
-    if (r->ledger == NULL)
+    if (r->ledger == NULL || r->lane->stop == ONRAMP_STOP_DISK)
         return;
     const struct onramp_ledger_entry *entry =
         outcome == ONRAMP_INVALID ? onramp_ledger_find(r->ledger, &user->identity) : NULL;
@@ -269,6 +269,12 @@ static void count_settled(struct onramp_run *r, uint64_t record, const struct on
     r->before++;
 }
 
+/* Nothing more is sent: what is left of the file is counted. */
+static bool is_only_counting(const struct onramp_run *r)
+{
+    return r->settings->dry_run || r->lane->stop != ONRAMP_STOP_NOT;
+}
+
 /* Decide what a record is: settled before, refused here, or a job. */
 static enum onramp_status admit_record(struct onramp_run *r, const struct onramp_record *record)
 {
@@ -288,7 +294,7 @@ static enum onramp_status admit_record(struct onramp_run *r, const struct onramp
         refuse_here(r, record, &user, ONRAMP_DUPLICATE, message);
     } else if (st == ONRAMP_OK && onramp_run_stands(r, entry)) {
         count_settled(r, record->ordinal, entry);
-    } else if (st == ONRAMP_OK && r->settings->dry_run) {
+    } else if (st == ONRAMP_OK && is_only_counting(r)) {
         r->to_feed--;
     } else if (st == ONRAMP_OK) {
         start_job(r, record->ordinal, &user, entry);
@@ -303,7 +309,7 @@ static enum onramp_status admit_record(struct onramp_run *r, const struct onramp
 static bool admit(void *self)
 {
     struct onramp_run *r = self;
-    if (r->strays_fed < r->census.stray_count && !r->settings->dry_run) {
+    if (r->strays_fed < r->census.stray_count && !is_only_counting(r)) {
         start_stray(r);
         return true;
     }
@@ -317,11 +323,16 @@ static bool admit(void *self)
     return st == ONRAMP_OK && !end;
 }
 
-/* Records behind the last sendable one are read too: each gets its outcome. */
+/* Records behind the last one that was sent are read too, and after a stop those that were not: what earlier runs, or
+ * the record itself, say of them is as true as ever. */
 static void admit_rest(struct onramp_run *r)
 {
-    while (r->lane->stop == ONRAMP_STOP_NOT && admit(r))
+    struct onramp_error why = *r->err; /* the reason for a stop is worth more than one for not counting */
+    bool stopped = r->lane->stop != ONRAMP_STOP_NOT;
+    while (r->lane->stop != ONRAMP_STOP_INPUT && admit(r))
         continue;
+    if (stopped)
+        *r->err = why;
 }
 
 /* ---- depart: out to the tenant ---- */

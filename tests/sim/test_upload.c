@@ -519,6 +519,34 @@ static void who_is_asked_about_beforehand_is_not_lost_on_a_bad_network(void **st
     }
 }
 
+static const char *with_one_in_front(uint64_t ordinal)
+{
+    static char json[60];
+    (void)snprintf(json, sizeof json, "{\"email\":\"u%llu@example.com\"}", (unsigned long long)(ordinal + 200) % 201);
+    return json;
+}
+
+static void a_run_that_stops_at_once_tells_all_the_same_what_earlier_ones_settled(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_source records;
+    struct world_setup setup = ordinary(1, "enterprise");
+    start(&w, &records, &setup, 200);
+    assert_int_equal(run_once(&w, &records, 1).counts[ONRAMP_CREATED], 200);
+    world_source_init(&records, 201, with_one_in_front);
+    records.digest = "00000000000000000000000000000000000000000000000000000000000000bb";
+    w.setup.plan[0].request = w.requests + 3; /* the create, behind two questions about the connection */
+    w.setup.plan[0].fault = WORLD_EXPIRED;
+    struct onramp_summary summary = run_once(&w, &records, 2);
+    assert_int_equal(summary.exit, 4);
+    assert_int_equal(summary.counts[ONRAMP_CREATED], 200);
+    assert_int_equal(summary.counts[ONRAMP_FAILED], 1);
+    assert_int_equal(summary.unsent, 0);
+    assert_non_null(strstr(summary.reason, "Expired token"));
+    world_clear(&w);
+}
+
 static const char *namesakes(uint64_t ordinal)
 {
     static const char *const records[] = {
@@ -1040,6 +1068,7 @@ int main(void)
         cmocka_unit_test(a_few_who_are_there_already_do_not_mislead),
         cmocka_unit_test(answers_that_show_no_limits_are_as_good_as_no_headers_at_all),
         cmocka_unit_test(who_is_asked_about_beforehand_is_not_lost_on_a_bad_network),
+        cmocka_unit_test(a_run_that_stops_at_once_tells_all_the_same_what_earlier_ones_settled),
         cmocka_unit_test(a_username_of_another_does_not_make_somebody_exist),
         cmocka_unit_test(says_unknown_where_it_may_not_ask),
         cmocka_unit_test(says_what_stopped_it_while_it_asked),
