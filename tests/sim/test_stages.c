@@ -32,6 +32,26 @@ static void verify_tells_who_is_missing_and_who_has_left_the_connection(void **s
     world_clear(&w);
 }
 
+/* A 404 shows no limits. */
+static void verify_is_as_quick_where_nobody_is_there(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        struct world w;
+        struct world_setup setup = ordinary(seed);
+        populate(&w, &setup, 200);
+        struct onramp_stage_summary there = run(&w, onramp_verify, seed);
+        for (uint64_t record = 0; record < 200; record++)
+            onramp_directory_remove(&w.tenant->directory, account(&w, record));
+        w.now += ONRAMP_MINUTE;
+        struct onramp_stage_summary gone = run(&w, onramp_verify, seed);
+        assert_int_equal(gone.counts[ONRAMP_RESULT_MISSING], 200);
+        assert_in_range(gone.throttled, 0, 10);
+        assert_true(gone.seconds < there.seconds + 5);
+        world_clear(&w);
+    }
+}
+
 static void verify_finds_everybody_on_a_bad_network(void **state)
 {
     (void)state;
@@ -482,6 +502,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whoever_has_no_id_in_the_ledger_is_told_of),
         cmocka_unit_test(verify_tells_who_is_missing_and_who_has_left_the_connection),
+        cmocka_unit_test(verify_is_as_quick_where_nobody_is_there),
         cmocka_unit_test(verify_finds_everybody_on_a_bad_network),
         cmocka_unit_test(verify_says_that_it_could_not_ask),
         cmocka_unit_test(a_link_for_each_user_and_no_mail),
