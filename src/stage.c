@@ -357,6 +357,45 @@ static void land_stop(struct onramp_stage *s, uint32_t id, const struct onramp_r
     onramp_stage_finish(s, id, given_up(s, errand), reply, NULL);
 }
 
+/* What an answer means that is about all users of the errand. */
+static void land_reply(struct onramp_stage *s, uint32_t id, const struct onramp_answer *answer,
+                       const struct onramp_reply *reply)
+{
+    struct onramp_errand *errand = &s->errands[id];
+    switch (reply->meaning) {
+    case ONRAMP_REPLY_DONE:
+    case ONRAMP_REPLY_NOT_FOUND:
+        s->kind->answered(s, id, answer, reply);
+        break;
+    case ONRAMP_REPLY_EXISTS:
+    case ONRAMP_REPLY_REJECTED:
+        onramp_stage_finish(s, id, ONRAMP_RESULT_REFUSED, reply, NULL);
+        break;
+    case ONRAMP_REPLY_THROTTLED:
+        onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
+        break;
+    case ONRAMP_REPLY_UNAUTHORIZED:
+        if (s->kind->scopes != NULL && onramp_session_unauthorized(&s->engine->session))
+            onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
+        else
+            land_stop(s, id, reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        break;
+    case ONRAMP_REPLY_FORBIDDEN:
+        land_stop(s, id, reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
+        break;
+    case ONRAMP_REPLY_STOP:
+        land_stop(s, id, reply, ONRAMP_STOP_REFUSED, ONRAMP_EREFUSED);
+        break;
+    case ONRAMP_REPLY_TRANSIENT:
+        errand->failures += answer->delivery != ONRAMP_UNSENT ? 1 : 0;
+        try_again(s, id, reply);
+        break;
+    case ONRAMP_REPLY_UNCERTAIN:
+        onramp_stage_doubt(s, id, reply);
+        break;
+    }
+}
+
 static void land(void *self, const struct onramp_answer *given)
 {
     struct onramp_stage *s = self;
@@ -373,46 +412,12 @@ static void land(void *self, const struct onramp_answer *given)
     onramp_session_log(&s->engine->session, ONRAMP_LOG_DEBUG, "%s, record %llu: %d %s (%.3f s)", s->kind->command,
                        (unsigned long long)errand->who[0]->record, reply.status, reply.message,
                        (double)(answer.received_at - answer.sent_at) / (double)ONRAMP_SECOND);
-    switch (reply.meaning) {
-    case ONRAMP_REPLY_DONE:
-        s->kind->answered(s, id, &answer, &reply);
-        break;
-    case ONRAMP_REPLY_NOT_FOUND:
-        if (errand->count > 1)
-            split(s, id);
-        else
-            s->kind->answered(s, id, &answer, &reply);
-        break;
-    case ONRAMP_REPLY_EXISTS:
-    case ONRAMP_REPLY_REJECTED:
-        if (errand->count > 1)
-            split(s, id);
-        else
-            onramp_stage_finish(s, id, ONRAMP_RESULT_REFUSED, &reply, NULL);
-        break;
-    case ONRAMP_REPLY_THROTTLED:
-        onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
-        break;
-    case ONRAMP_REPLY_UNAUTHORIZED:
-        if (s->kind->scopes != NULL && onramp_session_unauthorized(&s->engine->session))
-            onramp_scheduler_again(s->lane->scheduler, id, s->kind->group(errand), s->engine->now);
-        else
-            land_stop(s, id, &reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
-        break;
-    case ONRAMP_REPLY_FORBIDDEN:
-        land_stop(s, id, &reply, ONRAMP_STOP_UNAUTHORIZED, ONRAMP_EAUTH);
-        break;
-    case ONRAMP_REPLY_STOP:
-        land_stop(s, id, &reply, ONRAMP_STOP_REFUSED, ONRAMP_EREFUSED);
-        break;
-    case ONRAMP_REPLY_TRANSIENT:
-        errand->failures += answer.delivery != ONRAMP_UNSENT ? 1 : 0;
-        try_again(s, id, &reply);
-        break;
-    case ONRAMP_REPLY_UNCERTAIN:
-        onramp_stage_doubt(s, id, &reply);
-        break;
-    }
+    bool refused = reply.meaning == ONRAMP_REPLY_NOT_FOUND || reply.meaning == ONRAMP_REPLY_EXISTS ||
+                   reply.meaning == ONRAMP_REPLY_REJECTED;
+    if (refused && errand->count > 1)
+        split(s, id);
+    else
+        land_reply(s, id, &answer, &reply);
 }
 
 /* Mails go by the ceiling alone. Of other stages no honest estimate is known: their bucket may be any. */
@@ -443,71 +448,24 @@ static void report(void *self)
 
 /* ---- the beginning ---- */
 
-static enum onramp_status open_lane(struct onramp_stage *s, const struct onramp_pacer_settings *own)
-{
-    static const struct onramp_lane_ops ops = {
-        .feed = feed, .depart = depart, .land = land, .report = report, .ended = ended};
-    const struct onramp_errand beginning = {.step = 0};
-    s->errands = calloc(s->engine->job_count, sizeof *s->errands);
-    if (s->errands == NULL)
-        return onramp_fail(s->err, ONRAMP_ENOMEM, "out of memory");
-    enum onramp_status st = onramp_engine_add(&s->lane, s->engine, &ops, s, s->kind->group(&beginning), own);
-    if (st == ONRAMP_OK)
-        s->lane->bare = s->kind->scopes == NULL;
-    return st;
-}
-
 enum onramp_status onramp_stage_open(struct onramp_stage *s, struct onramp_engine *engine,
                                      const struct onramp_pacer_settings *own, struct onramp_stage_summary *summary,
                                      struct onramp_error *err)
 {
+    static const struct onramp_lane_ops ops = {
+        .feed = feed, .depart = depart, .land = land, .report = report, .ended = ended};
+    const struct onramp_errand beginning = {.step = 0};
     *summary = (struct onramp_stage_summary){0};
     s->summary = summary;
     s->err = err;
     s->engine = engine;
-    return open_lane(s, own);
-}
-
-static enum onramp_status authorize(struct onramp_stage *s)
-{
-    bool needed = s->kind->scopes != NULL && s->todo_count > 0;
-    return needed ? onramp_session_authorize(&s->engine->session, s->kind->scopes, s->err) : ONRAMP_OK;
-}
-
-/* How many there are for whom a request leaves. */
-static uint64_t count_requests(const struct onramp_stage *s)
-{
-    uint64_t count = 0;
-    enum onramp_result result;
-    const char *message;
-    for (size_t i = 0; i < s->todo_count; i++)
-        count += s->kind->known == NULL || !s->kind->known(s, s->todo[i], &result, &message) ? 1 : 0;
-    return count;
-}
-
-/* The ledger is this tenant's, the token will do, and the run has its line. */
-static enum onramp_status begin(struct onramp_stage *s)
-{
-    struct onramp_ledger_run line;
-    struct onramp_ledger *ledger = s->setup->ledger;
-    if (!onramp_ledger_last(ledger, &line))
-        return onramp_fail(s->err, ONRAMP_EUSAGE, "the ledger has no run in it: there is nobody to %s",
-                           s->kind->command);
-    line.domain = s->setup->target->domain;
-    line.connection = s->setup->target->connection;
-    enum onramp_status st = onramp_ledger_match(ledger, &line, s->err);
-    if (st == ONRAMP_OK && s->kind->confirm != NULL)
-        st = s->kind->confirm(s, count_requests(s), s->err);
+    s->errands = calloc(engine->job_count, sizeof *s->errands);
+    if (s->errands == NULL)
+        return onramp_fail(err, ONRAMP_ENOMEM, "out of memory");
+    enum onramp_status st = onramp_engine_add(&s->lane, engine, &ops, s, s->kind->group(&beginning), own);
     if (st == ONRAMP_OK)
-        st = authorize(s);
-    if (st != ONRAMP_OK || s->kind->silent || s->todo_count == 0)
-        return st;
-    onramp_engine_name_run(s->engine, s->summary->run, sizeof s->summary->run);
-    line.run = s->summary->run;
-    line.at = onramp_engine_wall(s->engine);
-    line.settings = s->setup->settings_json;
-    line.command = s->kind->command;
-    return onramp_ledger_begin(ledger, &line, s->err);
+        s->lane->bare = s->kind->scopes == NULL;
+    return st;
 }
 
 /* ---- the end ---- */
@@ -564,99 +522,14 @@ static void sum_up(struct onramp_stage *s)
                    s->lane->stop == ONRAMP_STOP_NOT ? "finished" : s->lane->reason);
 }
 
-static void clear(struct onramp_stage *s)
-{
-    free(s->errands);
-    free(s->todo);
-    s->errands = NULL;
-    s->todo = NULL;
-}
-
 void onramp_stage_close(struct onramp_stage *s)
 {
     if (s->lane != NULL && s->lane->scheduler != NULL) {
         settle_rest(s);
         sum_up(s);
     }
-    clear(s);
-}
-
-/* ---- on its own ---- */
-
-static bool count_outcome(void *context, const struct onramp_ledger_entry *entry)
-{
-    struct onramp_ledger_end *line = context;
-    if (entry->has_outcome)
-        line->counts[entry->outcome]++;
-    return true;
-}
-
-/* The last line of the stage's own run: how the ledger stands now. */
-static enum onramp_status end(struct onramp_stage *s)
-{
-    struct onramp_ledger_end line = {.at = onramp_engine_wall(s->engine),
-                                     .reason = s->summary->reason,
-                                     .requests = s->summary->requests,
-                                     .throttled = s->summary->throttled,
-                                     .seconds = s->summary->seconds};
-    onramp_ledger_each(s->setup->ledger, count_outcome, &line);
-    return onramp_ledger_end(s->setup->ledger, &line, s->err);
-}
-
-/* A question can be asked again; a write was refused before the first one. */
-static int early_exit(const struct onramp_stage *s, enum onramp_status status)
-{
-    if (status == ONRAMP_ENET && s->kind->silent && !s->engine->session.interrupted)
-        return 5;
-    return onramp_session_exit(&s->engine->session, status);
-}
-
-static enum onramp_status run_engine(struct onramp_stage *s)
-{
-    onramp_stage_complete(s);
-    if (s->todo_count > 0)
-        onramp_engine_run(s->engine);
-    settle_rest(s);
-    sum_up(s);
-    s->summary->seconds = (double)(s->engine->transport->ops->now(s->engine->transport->self) - s->engine->started_at) /
-                          (double)ONRAMP_SECOND;
-    if (s->summary->run[0] == '\0' || s->lane->stop == ONRAMP_STOP_DISK)
-        return s->lane->status;
-    struct onramp_error first = *s->err; /* what stopped the run says more than a ledger that fails at its end */
-    enum onramp_status st = end(s);
-    if (st != ONRAMP_OK)
-        s->summary->exit = 5;
-    else
-        *s->err = first;
-    return s->lane->status != ONRAMP_OK ? s->lane->status : st;
-}
-
-enum onramp_status onramp_stage_run(struct onramp_stage *s, struct onramp_stage_summary *summary,
-                                    struct onramp_error *err)
-{
-    struct onramp_engine engine;
-    struct onramp_error own = {0};
-    *summary = (struct onramp_stage_summary){0};
-    s->summary = summary;
-    s->err = err != NULL ? err : &own;
-    s->engine = &engine;
-    enum onramp_status st =
-        onramp_engine_init(&engine, s->setup->target, s->setup->transport, s->setup->observer, s->err);
-    if (st == ONRAMP_OK)
-        st = open_lane(s, NULL);
-    if (st == ONRAMP_OK)
-        onramp_stage_admit_all(s);
-    if (st == ONRAMP_OK)
-        st = s->lane->status; /* there may have been no memory for all */
-    if (st == ONRAMP_OK)
-        st = begin(s);
-    if (st == ONRAMP_OK) {
-        st = run_engine(s);
-    } else {
-        summary->exit = early_exit(s, st);
-        (void)snprintf(summary->reason, sizeof summary->reason, "%s", s->err->text);
-    }
-    clear(s);
-    onramp_engine_clear(&engine);
-    return st;
+    free(s->errands);
+    free((void *)s->todo);
+    s->errands = NULL;
+    s->todo = NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * stage.h - what comes after the creates, or beside them: is everybody there, out with them again, links and mails to set a password,
- * roles and organizations.
+ * stage.h - what comes after the creates, or beside them: is everybody there, out with them again, links and mails to
+ * set a password, roles and organizations.
  *
  * A stage sends a request, or a short series, for each user that a ledger says was created (adopted ones too), through
  * the same loop, scheduler and pacer as an upload. What it does is recorded in that ledger, so that it can
@@ -23,7 +23,7 @@ enum onramp_result {
     ONRAMP_RESULT_MISSING, /* the tenant has no such user */
     ONRAMP_RESULT_MOVED,   /* there, but without an identity in the connection */
     ONRAMP_RESULT_KEPT,    /* undo: has logged in since */
-    ONRAMP_RESULT_SKIPPED, /* nothing was sent: no address to mail to, or a mail may have gone already */
+    ONRAMP_RESULT_SKIPPED, /* nothing was sent: no id or address to go by, or a mail may have gone already */
     ONRAMP_RESULT_REFUSED, /* the tenant refuses */
     ONRAMP_RESULT_FAILED,  /* given up after transient failures, or stopped before it was done */
     ONRAMP_RESULT_UNKNOWN, /* the answer was lost, and the tenant cannot be asked */
