@@ -109,14 +109,9 @@ enum onramp_status onramp_census_take(struct onramp_census *out, const struct on
     }
 }
 
-static bool is_in_doubt(const struct onramp_ledger_entry *entry)
-{
-    return entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
-}
-
 static bool count_doubt(void *context, const struct onramp_ledger_entry *entry)
 {
-    *(size_t *)context += is_in_doubt(entry) ? 1 : 0;
+    *(size_t *)context += onramp_ledger_in_doubt(entry) ? 1 : 0;
     return true;
 }
 
@@ -124,7 +119,7 @@ static bool add_stray(void *context, const struct onramp_ledger_entry *entry)
 {
     struct onramp_census *census = context;
     char key[ONRAMP_IDENTITY_KEY_MAX];
-    if (is_in_doubt(entry) && onramp_identity_primary(&entry->identity, key) &&
+    if (onramp_ledger_in_doubt(entry) && onramp_identity_primary(&entry->identity, key) &&
         json_object_get(census->names, key) == NULL)
         census->strays[census->stray_count++] = entry;
     return true;

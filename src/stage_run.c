@@ -25,6 +25,23 @@ static uint64_t count_requests(const struct onramp_stage *s)
     return count;
 }
 
+static bool count_doubt(void *context, const struct onramp_ledger_entry *entry)
+{
+    *(uint64_t *)context += onramp_ledger_in_doubt(entry) && !onramp_ledger_undoing(entry) ? 1 : 0;
+    return true;
+}
+
+/* Whoever was sent and not heard of may be there, and no stage is for them. */
+static void say_doubts(const struct onramp_stage *s)
+{
+    uint64_t count = 0;
+    onramp_ledger_each(s->setup->ledger, count_doubt, &count);
+    if (count > 0)
+        onramp_session_log(&s->engine->session, ONRAMP_LOG_WARN,
+                           "%llu more may be there, since answers were lost: upload the file again first, it asks",
+                           (unsigned long long)count);
+}
+
 /* The ledger is this tenant's, the token will do, and the run has its line. */
 static enum onramp_status begin(struct onramp_stage *s)
 {
@@ -36,6 +53,8 @@ static enum onramp_status begin(struct onramp_stage *s)
     line.domain = s->setup->target->domain;
     line.connection = s->setup->target->connection;
     enum onramp_status st = onramp_ledger_match(ledger, &line, s->err);
+    if (st == ONRAMP_OK)
+        say_doubts(s);
     if (st == ONRAMP_OK && s->kind->confirm != NULL)
         st = s->kind->confirm(s, count_requests(s), s->err);
     if (st == ONRAMP_OK)

@@ -148,7 +148,7 @@ static void choose(struct unseal *u, struct candidates *c)
     const struct candidate *last = &c->list[c->count - 1];
     bool of_latest = entry->attempt_run != NULL && strcmp(last->run, entry->attempt_run) == 0;
     bool created = entry->has_outcome && entry->outcome == ONRAMP_CREATED && !entry->open;
-    bool in_doubt = entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
+    bool in_doubt = onramp_ledger_in_doubt(entry);
     if (created && !entry->adopted) {
         u->marks[last->line] = of_latest ? CERTAIN : UNUSED; /* if not, the run that created it sealed nothing */
         return;

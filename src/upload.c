@@ -137,7 +137,7 @@ static void inherit(struct onramp_job *job, const struct onramp_ledger_entry *en
     job->tenant_date = entry->tenant_date;
     job->doubtful = true;
     job->undoing = onramp_ledger_undoing(entry);
-    job->lost = entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
+    job->lost = onramp_ledger_in_doubt(entry);
     if (entry->chosen_id != NULL && strlen(entry->chosen_id) < sizeof job->chosen_id)
         strcpy(job->chosen_id, entry->chosen_id);
 }

@@ -256,6 +256,9 @@ struct onramp_ledger_entry {
 ONRAMP_API enum onramp_deed_state onramp_ledger_deed_state(const struct onramp_ledger_entry *entry,
                                                            enum onramp_deed kind, const char *subject);
 
+/* Is it not known whether this user is there? The next upload asks. */
+ONRAMP_API bool onramp_ledger_in_doubt(const struct onramp_ledger_entry *entry);
+
 /* Is a delete of this user on its way, or its answer lost? Then nobody knows whether it is there: the entry is open. */
 ONRAMP_API bool onramp_ledger_undoing(const struct onramp_ledger_entry *entry);
 

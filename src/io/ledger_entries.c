@@ -165,6 +165,11 @@ enum onramp_deed_state onramp_ledger_deed_state(const struct onramp_ledger_entry
     return ONRAMP_DEED_NONE;
 }
 
+bool onramp_ledger_in_doubt(const struct onramp_ledger_entry *entry)
+{
+    return entry->open || (entry->has_outcome && entry->outcome == ONRAMP_UNKNOWN);
+}
+
 bool onramp_ledger_undoing(const struct onramp_ledger_entry *entry)
 {
     enum onramp_deed_state undo = onramp_ledger_deed_state(entry, ONRAMP_DEED_UNDO, NULL);

@@ -38,6 +38,15 @@ static bool on_confirm(void *context, uint64_t mails)
     return !refuse;
 }
 
+char warned[400];
+
+static void on_log(void *context, enum onramp_level level, const char *line)
+{
+    (void)context;
+    if (level == ONRAMP_LOG_WARN)
+        (void)snprintf(warned, sizeof warned, "%s", line);
+}
+
 uint64_t stop_after;
 
 static bool stopping(void *context)
@@ -48,7 +57,8 @@ static bool stopping(void *context)
 
 static struct onramp_observer observer_of(struct world *w)
 {
-    struct onramp_observer observer = {.context = w, .confirm_mails = on_confirm, .stopping = stopping};
+    struct onramp_observer observer = {
+        .context = w, .log = on_log, .confirm_mails = on_confirm, .stopping = stopping};
     (void)world_trace(&observer);
     return observer;
 }

@@ -30,6 +30,8 @@ void make_bad(struct world *w);
 extern uint64_t asked; /* for so many mails */
 extern bool refuse;    /* to have them sent */
 
+extern char warned[400]; /* the latest warning */
+
 extern const struct onramp_after *after; /* the uploads; NULL: nothing */
 extern uint32_t concurrency;             /* of uploads; 0: as usual */
 extern uint32_t reserve;                 /* of uploads, per cent, plus one; 0: as usual */

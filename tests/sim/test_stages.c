@@ -470,6 +470,32 @@ static void an_upload_after_an_undo_that_died_agrees_with_the_tenant(void **stat
     }
 }
 
+/* An upload was killed: nobody can undo, or look for, who may be there and is not proven to be. */
+static void whoever_is_in_doubt_is_told_of(void **state)
+{
+    (void)state;
+    static stage_call *const calls[] = {onramp_verify, undo, invite_by_ticket};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        struct world w;
+        struct world_setup setup = ordinary(1);
+        begin(&w, &setup);
+        w.die_after = 60;
+        (void)upload(&w, 40, 1);
+        world_reboot(&w);
+        world_settle(&w);
+        warned[0] = '\0';
+        struct onramp_stage_summary summary = run(&w, calls[i], 2);
+        assert_int_equal(summary.exit, 0);
+        assert_true(summary.users < 40);
+        assert_non_null(strstr(warned, "upload the file again"));
+        assert_int_equal(upload(&w, 40, 3).exit, 0);
+        warned[0] = '\0';
+        assert_int_equal(run(&w, calls[i], 4).exit, 0);
+        assert_string_equal(warned, "");
+        world_clear(&w);
+    }
+}
+
 /* A ledger that was written by hand may not say under which id. */
 static void whoever_has_no_id_in_the_ledger_is_told_of(void **state)
 {
@@ -500,6 +526,7 @@ static void whoever_has_no_id_in_the_ledger_is_told_of(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whoever_is_in_doubt_is_told_of),
         cmocka_unit_test(whoever_has_no_id_in_the_ledger_is_told_of),
         cmocka_unit_test(verify_tells_who_is_missing_and_who_has_left_the_connection),
         cmocka_unit_test(verify_is_as_quick_where_nobody_is_there),
