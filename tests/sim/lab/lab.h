@@ -68,7 +68,7 @@ struct lab_scenario {
 struct lab_result {
     double oracle, finish; /* seconds; finish of the slowest client that is measured */
     uint32_t refused, most_in_flight;
-    uint32_t rivals, rivals_refused; /* because of us: more than without us */
+    uint32_t rivals, rivals_refused; /* because of us: more than without us, also by what we left behind */
     uint64_t drawn, others;          /* tokens that went to others; at least so many, says onramp's pacer */
     uint32_t least_remaining;        /* smallest content of the own bucket right after a take of ours */
     bool unfinished, broken;         /* broken: an invariant did not hold, see `why` */

@@ -490,20 +490,27 @@ static void set_up(struct lab *lab, const struct lab_policy *policy, struct lab_
     lab->result.least_remaining = UINT32_MAX;
 }
 
-/* How many of their calls the rivals would lose without us. */
-static uint32_t refused_anyway(const struct lab *lab, const struct lab_truth *truth)
+/* The rivals' calls that are lost because of us: more than without us. What our last takes left may still cost them
+ * one when we have long finished, so they call on until these have left no trace. */
+static void count_lost(struct lab *lab, const struct lab_truth *truth)
 {
-    struct onramp_bucket b = lab->scenario->rivals_global ? truth->global : truth->own;
-    uint32_t refused = 0;
-    bool changed = false;
-    for (uint32_t i = 0; i < lab->rivals && lab->rival[i] <= lab->now; i++) {
+    bool global = lab->scenario->rivals_global, changed = false;
+    struct onramp_bucket with = global ? lab->global : lab->own, without = global ? truth->global : truth->own;
+    uint32_t lost = lab->result.rivals_refused, anyway = 0, i = 0;
+    for (; i < lab->rivals && lab->rival[i] <= lab->now; i++) {
         if (!changed && lab->rival[i] >= truth->changed_at) {
-            lab_bucket_change(&b, &lab->scenario->changed, truth->changed_at);
+            lab_bucket_change(&without, &lab->scenario->changed, truth->changed_at);
             changed = true;
         }
-        refused += !onramp_bucket_take(&b, lab->rival[i]);
+        anyway += !onramp_bucket_take(&without, lab->rival[i]);
     }
-    return refused;
+    (void)onramp_bucket_level(&with, lab->now); /* refills both to now */
+    (void)onramp_bucket_level(&without, lab->now);
+    for (; i < lab->rivals && with.level < without.level; i++) {
+        lost += !onramp_bucket_take(&with, lab->rival[i]);
+        anyway += !onramp_bucket_take(&without, lab->rival[i]);
+    }
+    lab->result.rivals_refused = lost > anyway ? lost - anyway : 0;
 }
 
 static bool all_finished(const struct lab *lab)
@@ -563,8 +570,7 @@ struct lab_result lab_run(const struct lab_scenario *scenario, const struct lab_
         lab.result.finish = fmax(lab.result.finish, (double)lab.client[i].finished_at / 1e9);
     if (lab.result.unfinished)
         lab.result.finish = (double)give_up_at / 1e9;
-    uint32_t anyway = refused_anyway(&lab, &truth);
-    lab.result.rivals_refused -= anyway < lab.result.rivals_refused ? anyway : lab.result.rivals_refused;
+    count_lost(&lab, &truth);
     for (uint32_t i = 0; i < lab.clients; i++) {
         if (lab.client[i].policy->end != NULL)
             lab.client[i].policy->end(&lab, i);
