@@ -144,8 +144,8 @@ double lab_oracle(const struct lab_truth *truth);
 void lab_bucket_start(struct onramp_bucket *bucket, const struct lab_limit *limit, double part, double phase);
 void lab_bucket_change(struct onramp_bucket *bucket, const struct lab_limit *limit, onramp_time now);
 
-/* policies.c, prover.c, scenarios.c; NULL past the last */
-extern const struct lab_policy lab_onramp, lab_workers, lab_prover, lab_watcher;
+/* policies.c, prover.c, keeper.c, scenarios.c; NULL past the last */
+extern const struct lab_policy lab_onramp, lab_workers, lab_prover, lab_watcher, lab_keeper, lab_listener;
 const struct lab_policy *lab_policy_at(size_t index);
 const struct lab_scenario *lab_scenario_at(size_t index);
 

@@ -373,7 +373,7 @@ static const struct lab_policy adaptive = {"aws-adaptive", adaptive_start, adapt
 
 const struct lab_policy *lab_policy_at(size_t index)
 {
-    static const struct lab_policy *const all[] = {&lab_onramp, &lab_prover,  &lab_watcher, &sleeper,
-                                                   &aware,      &lab_workers, &aimd,        &adaptive};
+    static const struct lab_policy *const all[] = {&lab_onramp, &lab_prover, &lab_watcher, &lab_keeper, &lab_listener,
+                                                   &sleeper,    &aware,      &lab_workers, &aimd,       &adaptive};
     return index < sizeof all / sizeof all[0] ? all[index] : NULL;
 }
