@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TELLING 10 /* records, whose pace tells when the rest is done */
+
 void onramp_job_forget(struct onramp_job *job)
 {
     onramp_user_clear(&job->user);
@@ -162,6 +164,21 @@ enum onramp_status onramp_run_prepare(struct onramp_run *r)
 
 /* ---- on the way ---- */
 
+/* Until the end: by what the tenant has shown, never quicker than the user's own ceiling; where it shows nothing, by
+ * what was done so far. */
+static onramp_span remaining(const struct onramp_run *r, const struct onramp_progress *p)
+{
+    uint64_t left = p->records > p->settled ? p->records - p->settled : 0, done = p->settled - p->before;
+    if (!p->pacer.known)
+        return done >= TELLING ? (onramp_span)((double)p->elapsed * (double)left / (double)done) : ONRAMP_NEVER;
+    if (p->pacer.per_second <= 0)
+        return ONRAMP_NEVER;
+    double refill = (double)left - p->pacer.level_low;
+    onramp_span tenants = refill > 0 ? (onramp_span)(refill / p->pacer.per_second * (double)ONRAMP_SECOND) : 0;
+    onramp_span own = onramp_engine_under(&r->settings->target.pacing.ceiling, left);
+    return tenants > own ? tenants : own;
+}
+
 void onramp_run_report(struct onramp_run *r)
 {
     if (r->engine.observer->progress == NULL)
@@ -169,19 +186,11 @@ void onramp_run_report(struct onramp_run *r)
     struct onramp_progress p = {.records = r->census.records,
                                 .before = r->before,
                                 .elapsed = r->engine.now - r->engine.started_at,
-                                .remaining = ONRAMP_NEVER,
                                 .reason = r->lane->waits};
     for (int i = 0; i < ONRAMP_OUTCOMES; i++)
         p.settled += p.counts[i] = r->summary->counts[i];
     onramp_pacer_view(r->engine.pacer, r->engine.now, &p.pacer);
-    uint64_t left = p.records > p.settled ? p.records - p.settled : 0;
-    if (p.pacer.known && p.pacer.per_second > 0) {
-        double refill = (double)left - p.pacer.level_low;
-        onramp_span own = onramp_engine_under(&r->settings->target.pacing.ceiling, left);
-        p.remaining = refill > 0 ? (onramp_span)(refill / p.pacer.per_second * (double)ONRAMP_SECOND) : 0;
-        if (p.remaining < own)
-            p.remaining = own;
-    }
+    p.remaining = remaining(r, &p);
     r->engine.observer->progress(r->engine.observer->context, &p);
 }
 
