@@ -293,19 +293,19 @@ static void not_shown(struct onramp_pacer *p, struct onramp_belief *b, const str
     } else {
         onramp_belief_silent(b, ticket, true, &p->rtt, now);
     }
-    if (!b->groups[group] || ++b->missed != MISSED_MAX)
+    if (!b->groups[group] || ++b->missed < MISSED_MAX || is_paced(p, b, group))
         return;
-    /* The limit was changed. But a smaller one may be there still, and is kept to: if one has come back before, or if
-     * the one that is shown is so much larger that it hardly replaced this one. */
-    if (shown->size > (p->stacked ? 1 : UPGRADE) * b->size)
+    /* The limit was changed. But if what is shown is so much larger that it hardly replaced this one, that may be there
+     * still, and is kept to. */
+    if (b->missed == MISSED_MAX && shown->size > UPGRADE * b->size) {
         for (int g = 0; g < ONRAMP_GROUPS; g++)
             if (b->groups[g] && !p->blind[g].on)
                 onramp_blind_begin(&p->blind[g], onramp_likely_rate(b, now), b->size, now);
-    if (!p->stacked) {
-        p->dropped = b->size;
-        p->dropped_at = now;
-        onramp_pacer_leave(p, b);
+        return;
     }
+    p->dropped = b->size;
+    p->dropped_at = now;
+    onramp_pacer_leave(p, b);
 }
 
 /* Whoever draws at the likeliest rate of what others have shown is hardly far off. */

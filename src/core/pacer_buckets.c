@@ -87,7 +87,6 @@ struct onramp_belief *onramp_pacer_join(struct onramp_pacer *p, struct onramp_be
         return b;
     bool fresh = b == NULL;
     if (fresh) {
-        p->stacked |= size == p->dropped;
         b = stalest(p);
         onramp_pacer_leave(p, b);
         *b = (struct onramp_belief){.size = size};

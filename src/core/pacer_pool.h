@@ -53,7 +53,6 @@ struct onramp_pacer {
     struct onramp_belief bucket[ONRAMP_BUCKETS_MAX];
     uint32_t dropped; /* size of the bucket that was last taken for changed */
     onramp_time dropped_at;
-    bool stacked; /* one came back: the headers speak of one of several buckets */
     struct onramp_blind blind[ONRAMP_GROUPS];
     struct onramp_rtt rtt;
     onramp_time paused_until;

@@ -696,10 +696,16 @@ static uint32_t leave_once_shown(struct onramp_pacer *p, uint32_t limit, onramp_
 static void keeps_to_a_bucket_that_a_much_larger_one_hides(void **state)
 {
     (void)state;
+    uint32_t tickets[64];
     struct onramp_pacer *p = made(plain);
     onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 20, 19, 0);
     assert_in_range(leave_once_shown(p, 1000, now), 0, 2);
     assert_non_null(strstr(onramp_pacer_reason(p), "a bucket of 20 is not shown, so at an even pace"));
+    for (int i = 0; i < 400; i++) { /* it would be full at once by now, so there is none */
+        onramp_time at = onramp_pacer_when(p, ONRAMP_GROUP_CREATE, 1000, now);
+        now = ask(p, ONRAMP_GROUP_CREATE, 1000, 980, at > now ? at : now);
+    }
+    assert_int_equal(burst(p, now, 1000, tickets), 64);
     onramp_pacer_free(p);
 
     p = made(plain);
