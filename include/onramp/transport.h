@@ -62,8 +62,8 @@ struct onramp_answer {
 
 struct onramp_transport_ops {
     onramp_time (*now)(void *self);
-    int64_t (*wall)(
-        void *self); /* milliseconds since 1970 by the local clock: for the ledger's `at` only, never for pacing */
+    /* Milliseconds since 1970 by the local clock: for the ledger's `at` only, never for pacing. */
+    int64_t (*wall)(void *self);
     /* Start a request. ONRAMP_EUSAGE: a header's value (token, custom domain) that is too long or has a control
      * character in it. Else fails only for want of memory or a broken library: ONRAMP_ENOMEM, ONRAMP_EIO. */
     enum onramp_status (*send)(void *self, uint32_t id, const struct onramp_request *request, struct onramp_error *err);
@@ -71,8 +71,6 @@ struct onramp_transport_ops {
     enum onramp_status (*wait)(void *self, onramp_time until, struct onramp_error *err);
     /* The next answer, if one has arrived. */
     bool (*take)(void *self, struct onramp_answer *out);
-    /* Open connections ahead of the first request, where that helps: a hint, may do nothing. NULL allowed. */
-    void (*warm)(void *self);
     void (*close)(void *self); /* aborts what is in flight */
 };
 

@@ -70,39 +70,21 @@ static char *path_of(const struct settings *s, const char *given, const char *en
     return path;
 }
 
-int cmd_upload(void *values)
+static int run(const struct settings *s, const struct onramp_seal_public *seal_to, const char *ledger,
+               const char *sealed, struct console *console)
 {
-    struct settings *s = values;
-    struct onramp_error err = {0};
-    struct onramp_seal_public seal_to;
-    if (check(s, &err) != ONRAMP_OK || check_sealing(s, &seal_to, &err) != ONRAMP_OK) {
-        console_error(err.text);
-        return EXIT_USAGE;
-    }
-    char *path = path_of(s, s->ledger, ".ledger.ndjson"), *sealed = path_of(s, s->sealed, ".sealed.ndjson");
-    if (path == NULL || sealed == NULL || !reach_export_proxies(s)) {
-        console_error("out of memory");
-        free(path);
-        free(sealed);
-        return EXIT_USAGE;
-    }
-    struct console console;
-    struct console_settings talk = reach_console(s);
-    console_begin(&console, &talk);
     struct following following;
-    enum onramp_status st = follow(&following, s, &err);
-    if (st != ONRAMP_OK) {
-        console_log(&console, ONRAMP_LOG_ERROR, err.text);
-        free(path);
-        free(sealed);
+    struct onramp_error err = {0};
+    if (follow(&following, s, &err) != ONRAMP_OK) {
+        console_log(console, ONRAMP_LOG_ERROR, err.text);
         return EXIT_USAGE;
     }
     struct job job = {.settings = s,
                       .command = COMMAND_UPLOAD,
                       .file = s->file,
-                      .ledger = s->dry_run ? NULL : path,
+                      .ledger = s->dry_run ? NULL : ledger,
                       .sealed = s->seal_to != NULL ? sealed : NULL,
-                      .seal_to = &seal_to,
+                      .seal_to = seal_to,
                       .domain = &s->domain,
                       .connection = s->connection,
                       .access = {.token = s->token,
@@ -115,9 +97,30 @@ int cmd_upload(void *values)
                       .max_users = s->max_users,
                       .after = &following.after,
                       .title = s->file};
-    int code = job_run(&job, &console);
+    int code = job_run(&job, console);
     invitation_close(&following.invitation);
-    free(path);
+    return code;
+}
+
+int cmd_upload(void *values)
+{
+    struct settings *s = values;
+    struct onramp_error err = {0};
+    struct onramp_seal_public seal_to;
+    if (check(s, &err) != ONRAMP_OK || check_sealing(s, &seal_to, &err) != ONRAMP_OK) {
+        console_error(err.text);
+        return EXIT_USAGE;
+    }
+    struct console console;
+    struct console_settings talk = reach_console(s);
+    console_begin(&console, &talk);
+    int code = EXIT_USAGE;
+    char *ledger = path_of(s, s->ledger, ".ledger.ndjson"), *sealed = path_of(s, s->sealed, ".sealed.ndjson");
+    if (ledger != NULL && sealed != NULL && reach_export_proxies(s))
+        code = run(s, &seal_to, ledger, sealed, &console);
+    else
+        console_log(&console, ONRAMP_LOG_ERROR, "out of memory");
+    free(ledger);
     free(sealed);
     return code;
 }

@@ -70,8 +70,7 @@ static const char *advice(const struct onramp_summary *summary)
     case EXIT_AGAIN:
         if (summary->blind && summary->counts[ONRAMP_UNKNOWN] > 0)
             return "Not finished: the tenant cannot be asked who of the unknown is there. Grant the token read:users, "
-                   "then "
-                   "run the same command again.";
+                   "then run the same command again.";
         return "Not finished: run the same command again, it carries on from here.";
     case EXIT_INTERRUPTED:
         return "Interrupted: run the same command again, it carries on from here.";

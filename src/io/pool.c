@@ -208,7 +208,6 @@ static void close_pool(void *self)
 
 static const struct onramp_transport_ops pool_ops = {
     .now = now, .wall = wall, .send = send_request, .wait = wait_until, .take = take, .close = close_pool};
-/* No warm(): libcurl cannot open a connection for requests to come without making one. */
 
 /* ---- opening ---- */
 
