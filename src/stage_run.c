@@ -38,7 +38,7 @@ static void say_doubts(const struct onramp_stage *s)
     onramp_ledger_each(s->setup->ledger, count_doubt, &count);
     if (count > 0)
         onramp_session_log(&s->engine->session, ONRAMP_LOG_WARN,
-                           "%llu more may be there, since answers were lost: upload the file again first, it asks",
+                           "%llu more may be there, whose answers are not recorded: upload the file again first, it asks",
                            (unsigned long long)count);
 }
 
