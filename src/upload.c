@@ -9,6 +9,7 @@
 
 #include "after.h"
 #include "auth0/evidence.h"
+#include "question.h"
 #include "run.h"
 
 #include <assert.h>
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FOUND_MAX 16 /* users of one address that a look-up considers */
 /* From so many residents on the next record is likely to be one; at most so many are counted, to change one's mind. */
 #define RESIDENTS_LIKELY 4
 #define RESIDENTS_MOST   7
@@ -142,14 +142,6 @@ static void inherit(struct onramp_job *job, const struct onramp_ledger_entry *en
         strcpy(job->chosen_id, entry->chosen_id);
 }
 
-static enum onramp_ids ids(const struct onramp_run *r)
-{
-    const struct onramp_session *session = &r->engine.session;
-    if (!session->connection_known)
-        return ONRAMP_IDS_UNSURE;
-    return session->connection.custom_database ? ONRAMP_IDS_REPLACED : ONRAMP_IDS_KEPT;
-}
-
 /*
  * A random user_id makes a create provable and repeatable: a user that has it is ours, and there can be only
  * one. Custom databases give ids of their own; a record may bring one. Chosen once, before the first attempt: a later
@@ -157,7 +149,7 @@ static enum onramp_ids ids(const struct onramp_run *r)
  */
 static void choose_id(struct onramp_run *r, struct onramp_job *job)
 {
-    if (job->attempts > 0 || job->user.identity.user_id != NULL || ids(r) == ONRAMP_IDS_REPLACED)
+    if (job->attempts > 0 || job->user.identity.user_id != NULL || onramp_question_ids(r) == ONRAMP_IDS_REPLACED)
         return;
     (void)snprintf(job->chosen_id, sizeof job->chosen_id, "%016llx%08llx",
                    (unsigned long long)onramp_rng_next(&r->engine.session.rng),
@@ -191,25 +183,6 @@ static uint32_t free_job(const struct onramp_run *r)
     return id;
 }
 
-/* The user_id that a look-up can go by: the one we chose, else the record's own; NULL if there is none. */
-static const char *known_id(const struct onramp_run *r, const struct onramp_job *job)
-{
-    if (ids(r) == ONRAMP_IDS_REPLACED)
-        return NULL;
-    return job->chosen_id[0] != '\0' ? job->chosen_id : job->user.identity.user_id;
-}
-
-/* By id where ids are kept: one exact answer. Else by address, which also shows a user whom a custom database named. */
-static bool by_id(const struct onramp_run *r, const struct onramp_job *job)
-{
-    return known_id(r, job) != NULL && (ids(r) == ONRAMP_IDS_KEPT || job->user.identity.email == NULL);
-}
-
-static bool can_ask(const struct onramp_run *r, const struct onramp_job *job)
-{
-    return r->engine.session.may_ask && (job->user.identity.email != NULL || by_id(r, job));
-}
-
 /*
  * Most of late were there already, so this one is likely to be there too: a question tells so with one request, where a
  * create would be refused, which shows no limits, counts as a failure in the tenant's log, and asks afterwards anyway.
@@ -217,8 +190,8 @@ static bool can_ask(const struct onramp_run *r, const struct onramp_job *job)
  */
 static bool asks_beforehand(const struct onramp_run *r, const struct onramp_job *job)
 {
-    return r->residents >= RESIDENTS_LIKELY && job->attempts == 0 && ids(r) == ONRAMP_IDS_KEPT &&
-           r->engine.session.may_ask && job->user.identity.email != NULL;
+    return r->residents >= RESIDENTS_LIKELY && job->attempts == 0 && onramp_question_ids(r) == ONRAMP_IDS_KEPT &&
+           onramp_question_possible(r, job) && job->user.identity.email != NULL;
 }
 
 static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user *user,
@@ -230,7 +203,7 @@ static void start_job(struct onramp_run *r, uint64_t ordinal, struct onramp_user
     *user = (struct onramp_user){0}; /* it is the job's now */
     inherit(job, entry);
     onramp_scheduler_expect(r->lane->scheduler, --r->to_feed);
-    job->asking = job->lost && can_ask(r, job);
+    job->asking = job->lost && onramp_question_possible(r, job);
     if (job->lost && !job->asking) {
         record_outcome(r, job, ONRAMP_UNKNOWN, NULL, false);
         onramp_job_forget(job);
@@ -255,7 +228,7 @@ static void start_stray(struct onramp_run *r)
     *job = (struct onramp_job){.held = true, .stray = true, .ordinal = entry->record};
     job->user.identity = entry->identity; /* the ledger's strings, until the outcome is written */
     inherit(job, entry);
-    job->asking = can_ask(r, job);
+    job->asking = onramp_question_possible(r, job);
     if (job->asking)
         onramp_scheduler_add(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
     else
@@ -392,38 +365,6 @@ static enum onramp_status write_attempt(struct onramp_run *r, struct onramp_job 
     return onramp_ledger_attempt(r->ledger, &line, r->err);
 }
 
-/* Where several identifiers have to be free, a conflict is about one of them: somebody else may have that one alone,
- * and then this user is not there. Only a tenant that keeps its own list of them can be asked. */
-static bool may_lack_one(const struct onramp_run *r, const struct onramp_job *job)
-{
-    const struct onramp_identity *identity = &job->user.identity;
-    return ids(r) == ONRAMP_IDS_KEPT && identity->email != NULL &&
-           (identity->username != NULL || identity->phone_number != NULL);
-}
-
-/* It can be asked about by address as well as by id. */
-static bool two_ways(const struct onramp_run *r, const struct onramp_job *job)
-{
-    return ids(r) == ONRAMP_IDS_KEPT && by_id(r, job) && job->user.identity.email != NULL;
-}
-
-static bool question(const struct onramp_run *r, const struct onramp_job *job, char *path, size_t room)
-{
-    static const char fields[] = "fields=user_id,created_at,email,username,phone_number,identities&include_fields=true";
-    char key[ONRAMP_IDENTITY_KEY_MAX];
-    if (by_id(r, job) && !job->by_address && !job->beforehand) {
-        (void)snprintf(path, room, "/api/v2/users/auth0%%7C");
-        if (!onramp_session_encode(path, room, known_id(r, job)) || strlen(path) + sizeof fields + 1 > room)
-            return false;
-        strcat(strcat(path, "?"), fields);
-        return true;
-    }
-    (void)snprintf(path, room, "/api/v2/users-by-email?%s&email=", fields);
-    /* in lower case, as Auth0 stores it and looks it up */
-    return onramp_identity_key(&job->user.identity, ONRAMP_ID_EMAIL, key) &&
-           onramp_session_encode(path, room, strchr(key, ':') + 1);
-}
-
 static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
 {
     struct onramp_job *job = &r->jobs[id];
@@ -431,7 +372,7 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
     struct onramp_request request = {.bearer = onramp_session_token(&r->engine.session),
                                      .timeout = r->settings->target.timeout};
     if (job->asking) {
-        if (!question(r, job, path, sizeof path))
+        if (!onramp_question_path(r, job, path, sizeof path))
             return onramp_fail(r->err, ONRAMP_EIO, "cannot put record %llu into a look-up",
                                (unsigned long long)job->ordinal);
         job->asked_at = r->engine.now;
@@ -461,8 +402,9 @@ static enum onramp_status send_job(struct onramp_run *r, uint32_t id)
  */
 static bool is_outdated(const struct onramp_run *r, const struct onramp_job *job)
 {
-    bool by_date = job->doubtful && job->tenant_date != 0 && (job->chosen_id[0] == '\0' || ids(r) != ONRAMP_IDS_KEPT);
-    return !job->asking && by_date && can_ask(r, job) &&
+    bool by_date = job->doubtful && job->tenant_date != 0 &&
+                   (job->chosen_id[0] == '\0' || onramp_question_ids(r) != ONRAMP_IDS_KEPT);
+    return !job->asking && by_date && onramp_question_possible(r, job) &&
            r->engine.now - job->asked_at > ONRAMP_EVIDENCE_FRESH * ONRAMP_SECOND;
 }
 
@@ -477,8 +419,7 @@ static void leave(struct onramp_run *r, struct onramp_job *job, bool out)
 
 static void ask_anew(struct onramp_run *r, uint32_t id)
 {
-    r->jobs[id].asking = true;
-    r->jobs[id].by_address = r->jobs[id].neither = false;
+    onramp_question_begin(r, &r->jobs[id], false);
     onramp_lane_hand_back(r->lane, id);
     onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
 }
@@ -519,16 +460,11 @@ static void depart(void *self, const uint32_t *ids, uint32_t count)
 static void ask(struct onramp_run *r, uint32_t id, bool conflicted, bool at_once)
 {
     struct onramp_job *job = &r->jobs[id];
-    if (!can_ask(r, job)) {
+    if (!onramp_question_possible(r, job)) {
         abandon(r, id, ONRAMP_UNKNOWN);
         return;
     }
-    job->asking = true;
-    job->conflicted = conflicted;
-    job->neither = false;
-    /* Mostly somebody has the address, and is either ours or not. What is in doubt goes by its id first: the address
-     * may have been changed since. */
-    job->by_address = conflicted && !job->doubtful && two_ways(r, job);
+    onramp_question_begin(r, job, conflicted);
     if (at_once)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
     else
@@ -583,8 +519,7 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
         break;
     case ONRAMP_REPLY_EXISTS:
         note_resident(r, job, true);
-        /* Without a doubt too: whatever lies between may have sent it twice, and this is the second one's answer. */
-        if (job->doubtful || ((job->chosen_id[0] != '\0' || may_lack_one(r, job)) && can_ask(r, job)))
+        if (job->doubtful || onramp_question_helps(r, job))
             ask(r, id, true, true);
         else
             settle(r, id, ONRAMP_EXISTS, NULL, false);
@@ -618,32 +553,21 @@ static void land_create(struct onramp_run *r, uint32_t id, bool reached)
     }
 }
 
+/* Asked before its first attempt, and whatever the answer was, a create will tell. */
+static void send_all_the_same(struct onramp_run *r, uint32_t id, bool passing)
+{
+    struct onramp_job *job = &r->jobs[id];
+    job->beforehand = job->asking = job->sent = false;
+    if (passing)
+        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, 1, r->engine.now);
+    else
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
+}
+
 /* Nobody is there, or nobody that can be ours. */
 static void land_nobody(struct onramp_run *r, uint32_t id)
 {
     struct onramp_job *job = &r->jobs[id];
-    if (r->engine.now - job->asked_at > ONRAMP_EVIDENCE_DELIVERY * ONRAMP_SECOND) {
-        /* Read after a long sleep, in which an attempt of ours may have arrived, too long ago to be known by its date
-         * as ours once the next has left: ask anew. */
-        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
-        return;
-    }
-    if (job->conflicted && two_ways(r, job) && !job->neither) {
-        job->neither = true;
-        job->by_address = !job->by_address;
-        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
-        return;
-    }
-    if (job->conflicted && may_lack_one(r, job)) {
-        settle(r, id, ONRAMP_REJECTED, NULL, false); /* it was the username or the phone number that is taken */
-        return;
-    }
-    if (job->conflicted) {
-        /* The identity is somebody else's, unless it is ours under an id that we do not know of. */
-        bool ours_perhaps = job->doubtful && by_id(r, job) && ids(r) == ONRAMP_IDS_UNSURE;
-        settle(r, id, ours_perhaps ? ONRAMP_UNKNOWN : ONRAMP_EXISTS, NULL, false);
-        return;
-    }
     /* What left a delivery before this question had arrived, or never will. */
     if (job->tenant_date != 0 && job->asked_date > job->tenant_date + ONRAMP_EVIDENCE_DELIVERY)
         job->tenant_date = job->asked_date - ONRAMP_EVIDENCE_DELIVERY;
@@ -659,54 +583,33 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
 }
 
-/* Asked before the first attempt: it is there, or else, whatever the answer was, a create will tell. */
-static void land_beforehand(struct onramp_run *r, uint32_t id, const struct onramp_found *resident, bool passing)
-{
-    struct onramp_job *job = &r->jobs[id];
-    if (resident != NULL) {
-        note_resident(r, job, true);
-        settle(r, id, ONRAMP_EXISTS, resident->user_id, false);
-        return;
-    }
-    job->beforehand = job->asking = job->sent = false;
-    if (passing)
-        onramp_scheduler_later(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, 1, r->engine.now);
-    else
-        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
-}
-
 /* The tenant has told who is there. */
-static void land_answer(struct onramp_run *r, uint32_t id, const struct onramp_found *found, size_t count)
+static void land_told(struct onramp_run *r, uint32_t id, const struct onramp_told *told)
 {
     struct onramp_job *job = &r->jobs[id];
-    const char *user_id = NULL;
-    if (job->beforehand) {
-        land_beforehand(r, id, onramp_evidence_resident(found, count < FOUND_MAX ? count : FOUND_MAX), false);
-        return;
-    }
-    const struct onramp_evidence evidence = {.chosen_id = job->chosen_id,
-                                             .given_id = job->user.identity.user_id,
-                                             .ids = ids(r),
-                                             .tenant_date = job->tenant_date};
-    enum onramp_verdict verdict =
-        onramp_evidence_judge(&evidence, found, count < FOUND_MAX ? count : FOUND_MAX, &user_id);
-    if (count > FOUND_MAX && verdict != ONRAMP_OURS)
-        verdict = ONRAMP_UNDECIDED; /* ours may be among the others */
-    bool by_date = verdict == ONRAMP_UNDECIDED || (verdict == ONRAMP_OURS && job->chosen_id[0] == '\0');
-    if (by_date && !job->doubtful)
-        verdict = ONRAMP_THEIRS; /* none of our attempts was lost, and the tenant says "exists" */
-    switch (verdict) {
-    case ONRAMP_OURS:
-        settle(r, id, ONRAMP_CREATED, user_id, true);
+    switch (told->what) {
+    case ONRAMP_TOLD_OURS:
+        settle(r, id, ONRAMP_CREATED, told->user_id, true);
         break;
-    case ONRAMP_THEIRS:
-        settle(r, id, ONRAMP_EXISTS, user_id, false);
+    case ONRAMP_TOLD_THEIRS:
+        if (job->beforehand)
+            note_resident(r, job, true);
+        settle(r, id, ONRAMP_EXISTS, told->user_id, false);
         break;
-    case ONRAMP_UNDECIDED:
-        settle(r, id, ONRAMP_UNKNOWN, user_id, false);
+    case ONRAMP_TOLD_TAKEN:
+        settle(r, id, ONRAMP_REJECTED, NULL, false);
         break;
-    case ONRAMP_NOBODY:
-        land_nobody(r, id);
+    case ONRAMP_TOLD_UNDECIDED:
+        settle(r, id, ONRAMP_UNKNOWN, told->user_id, false);
+        break;
+    case ONRAMP_TOLD_NOBODY:
+        if (job->beforehand)
+            send_all_the_same(r, id, false);
+        else
+            land_nobody(r, id);
+        break;
+    case ONRAMP_TOLD_LITTLE:
+        onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         break;
     }
 }
@@ -720,7 +623,7 @@ static void land_refused_question(struct onramp_run *r, uint32_t id, const struc
                            "the token may not read users (read:users): users whose answer is lost end as unknown");
     session->may_ask = session->may_ask && reply->meaning != ONRAMP_REPLY_FORBIDDEN;
     if (r->jobs[id].beforehand)
-        land_beforehand(r, id, NULL, false);
+        send_all_the_same(r, id, false);
     else if (r->jobs[id].doubtful)
         abandon(r, id, ONRAMP_UNKNOWN);
     else
@@ -731,19 +634,15 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
                           const struct onramp_reply *reply)
 {
     struct onramp_job *job = &r->jobs[id];
-    struct onramp_found found[FOUND_MAX];
-    size_t count = 0;
+    struct onramp_told told;
     switch (reply->meaning) {
     case ONRAMP_REPLY_DONE:
-        if (onramp_reply_found(answer->body, r->settings->target.connection, found, FOUND_MAX, &count, NULL) ==
-            ONRAMP_OK) {
-            land_answer(r, id, found, count);
+    case ONRAMP_REPLY_NOT_FOUND:
+        if (onramp_question_tells(&told, r, job, reply->meaning == ONRAMP_REPLY_DONE ? answer->body : NULL)) {
+            land_told(r, id, &told);
             return;
         }
         break; /* an answer that is none */
-    case ONRAMP_REPLY_NOT_FOUND:
-        land_answer(r, id, NULL, 0);
-        return;
     case ONRAMP_REPLY_THROTTLED:
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_READ, r->engine.now);
         return;
@@ -761,7 +660,7 @@ static void land_question(struct onramp_run *r, uint32_t id, const struct onramp
         break;
     }
     if (job->beforehand) {
-        land_beforehand(r, id, NULL, true);
+        send_all_the_same(r, id, true);
         return;
     }
     job->ask_failures += answer->delivery != ONRAMP_UNSENT ? 1 : 0;
