@@ -53,10 +53,4 @@ ONRAMP_NODISCARD enum onramp_status onramp_password_make(struct onramp_secret **
                                                          uint32_t length, char *const *profile,
                                                          struct onramp_error *err);
 
-/*
- * Does a password satisfy the policy, as far as this program can know it? Auth0's lists of common passwords are
- * not here. For tests: passwords are made so that it holds, and the local tenant has rules of its own to judge them by.
- */
-bool onramp_policy_accepts(const struct onramp_policy *policy, const char *password, char *const *profile);
-
 #endif
