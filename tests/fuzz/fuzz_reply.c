@@ -52,7 +52,8 @@ static void check_reply(const struct onramp_answer *answer, bool create)
     assert(done == (reply.message[0] == '\0'));
     assert((reply.user_id[0] != '\0') == (done && create));
     assert(reply.cure[0] == '\0' || reply.meaning == ONRAMP_REPLY_STOP || reply.meaning == ONRAMP_REPLY_FORBIDDEN ||
-           reply.meaning == ONRAMP_REPLY_UNAUTHORIZED);
+           reply.meaning == ONRAMP_REPLY_UNAUTHORIZED || (success && reply.meaning == ONRAMP_REPLY_UNCERTAIN) ||
+           (answer->proxy_status != 0 && reply.meaning == ONRAMP_REPLY_TRANSIENT));
     assert(!reply.signal.has_retry_after ||
            (reply.signal.retry_after >= 0 && reply.signal.retry_after <= 24 * 60 * ONRAMP_MINUTE));
     assert(!success || !create || reply.meaning == ONRAMP_REPLY_DONE || reply.meaning == ONRAMP_REPLY_UNCERTAIN);
@@ -70,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                    .certificate = data[1] & 4};
     if (data[1] >= 0xf0)
         answer.delivery = data[1] & 1 ? ONRAMP_UNSENT : ONRAMP_LOST;
+    answer.proxy_status = answer.delivery == ONRAMP_UNSENT && data[1] & 8 ? answer.status : 0;
     struct input in = {.text = (const char *)data + 2, .left = size - 2};
     struct onramp_fields *fields = &answer.fields;
     next_line(&in, fields->limit, sizeof fields->limit);
