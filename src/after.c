@@ -25,22 +25,27 @@ static const struct onramp_after *after_of(const struct onramp_run *r)
     return r->settings->after != NULL ? r->settings->after : &nothing;
 }
 
+struct pending {
+    const struct onramp_invite_settings *invite;
+    uint64_t mails;
+};
+
 static bool count_pending(void *context, const struct onramp_ledger_entry *entry)
 {
-    bool pending = onramp_stage_owns(entry) && entry->settled && entry->identity.email != NULL &&
-                   onramp_ledger_deed_state(entry, ONRAMP_DEED_INVITE, "email") != ONRAMP_DEED_DONE;
-    *(uint64_t *)context += pending ? 1 : 0;
+    struct pending *pending = context;
+    bool mails = onramp_stage_owns(entry) && entry->settled && onramp_stage_mails(pending->invite, entry);
+    pending->mails += mails ? 1 : 0;
     return true;
 }
 
 uint64_t onramp_after_mails(const struct onramp_run *r)
 {
     const struct onramp_after *after = after_of(r);
-    uint64_t mails = 0;
+    struct pending pending = {.invite = after->invite};
     if (after->invite == NULL || !after->invite->by_mail || r->ledger == NULL)
         return 0;
-    onramp_ledger_each(r->ledger, count_pending, &mails);
-    return mails + r->census.sendable;
+    onramp_ledger_each(r->ledger, count_pending, &pending);
+    return pending.mails + r->census.sendable;
 }
 
 enum onramp_status onramp_after_check(struct onramp_run *r)

@@ -109,16 +109,21 @@ static void ticket_answered(struct onramp_stage *stage, uint32_t id, const struc
 
 /* ---- by mail ---- */
 
+bool onramp_stage_mails(const struct onramp_invite_settings *settings, const struct onramp_ledger_entry *entry)
+{
+    enum onramp_deed_state state = onramp_ledger_deed_state(entry, ONRAMP_DEED_INVITE, mail_subject[0]);
+    bool doubtful = state == ONRAMP_DEED_SENDING || state == ONRAMP_DEED_UNKNOWN;
+    return entry->identity.email != NULL && state != ONRAMP_DEED_DONE && (!doubtful || settings->again);
+}
+
 static bool no_mail(const struct onramp_stage *stage, const struct onramp_ledger_entry *entry,
                     enum onramp_result *result, const char **message)
 {
-    enum onramp_deed_state state = state_of(stage, entry);
-    bool doubtful = state == ONRAMP_DEED_SENDING || state == ONRAMP_DEED_UNKNOWN;
     *result = ONRAMP_RESULT_SKIPPED;
     *message = entry->identity.email == NULL
                    ? "it has no e-mail address: invite it by ticket"
                    : "a mail may have gone to it already, for its answer was lost: --again sends one more";
-    return entry->identity.email == NULL || (doubtful && !settings_of(stage)->again);
+    return !onramp_stage_mails(settings_of(stage), entry);
 }
 
 static enum onramp_status confirm(const struct onramp_stage *stage, uint64_t users, struct onramp_error *err)

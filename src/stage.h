@@ -105,6 +105,9 @@ extern const struct onramp_stage_kind onramp_stage_roles, onramp_stage_members; 
 void onramp_stage_invite(struct onramp_stage *stage, const struct onramp_invite_settings *settings,
                          const struct onramp_target *target, struct onramp_target *out);
 
+/* Will an invitation by mail be sent to this user of the ledger? */
+bool onramp_stage_mails(const struct onramp_invite_settings *settings, const struct onramp_ledger_entry *entry);
+
 /* The errand is over for all its users. `message` for people, or NULL: the reply's. */
 void onramp_stage_finish(struct onramp_stage *stage, uint32_t id, enum onramp_result result,
                          const struct onramp_reply *reply, const char *message);

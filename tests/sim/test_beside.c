@@ -529,6 +529,35 @@ static void mails_go_at_their_own_pace_beside_the_creates(void **state)
     world_clear(&w);
 }
 
+static void only_mails_that_will_be_sent_are_asked_for(void **state)
+{
+    (void)state;
+    struct world w;
+    struct world_setup setup = ordinary(1);
+    populate(&w, &setup, 3);
+    struct onramp_ledger *ledger = world_ledger(&w, ledger_path);
+    struct onramp_ledger_run line;
+    assert_true(onramp_ledger_last(ledger, &line));
+    line.run = "another";
+    assert_int_equal(onramp_ledger_begin(ledger, &line, NULL), ONRAMP_OK);
+    const struct onramp_ledger_deed doubt = {
+        .kind = ONRAMP_DEED_INVITE, .subject = "email", .state = ONRAMP_DEED_UNKNOWN};
+    const struct onramp_identity u0 = {.email = "u0@example.com"};
+    assert_int_equal(onramp_ledger_deed(ledger, onramp_ledger_find(ledger, &u0), &doubt, NULL), ONRAMP_OK);
+    onramp_ledger_close(ledger);
+    for (int again = 0; again <= 1; again++) {
+        struct onramp_invite_settings mail = {.by_mail = true, .mails_per_minute = 10, .again = again};
+        after = &(struct onramp_after){.invite = &mail};
+        refuse = true;
+        asked = 0;
+        (void)upload(&w, 3, 2);
+        assert_int_equal(asked, 2 + again); /* to u0 one may have gone already */
+    }
+    after = NULL;
+    refuse = false;
+    world_clear(&w);
+}
+
 static void a_lane_that_is_through_is_not_impatient_while_others_go_on(void **state)
 {
     (void)state;
@@ -627,6 +656,7 @@ static void who_was_created_is_told_of_once_in_each_stage_however_the_run_stops(
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_mails_that_will_be_sent_are_asked_for),
         cmocka_unit_test(every_created_user_gets_its_roles_and_its_organization),
         cmocka_unit_test(a_member_that_is_gone_does_not_keep_the_others_out),
         cmocka_unit_test(who_was_in_a_refused_party_waits_for_nobody),
