@@ -113,7 +113,7 @@ static bool is_opening(const struct onramp_belief *b)
 {
     uint32_t flying = 0;
     for (uint32_t i = 0; i < b->takes && b->take[i].sent_at <= b->opened_at; i++)
-        flying += b->take[i].state == ONRAMP_TAKE_FLYING && !b->take[i].late;
+        flying += b->take[i].state == ONRAMP_TAKE_FLYING;
     return flying > b->size / 8 && b->size >= TINY;
 }
 

@@ -62,9 +62,7 @@ void onramp_belief_sent(struct onramp_belief *b, uint32_t ticket, onramp_time no
 {
     if (b->takes == ONRAMP_TAKES_MAX) {
         onramp_belief_roll(b, now);
-        forget(b, latest_sent(b), now);
-        if (b->takes == ONRAMP_TAKES_MAX)
-            forget(b, now, now);
+        forget(b, now, now);
         assert(b->takes < ONRAMP_TAKES_MAX); /* only those on the wire are left, and they are fewer */
     }
     uint32_t i = b->takes++;

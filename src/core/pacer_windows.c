@@ -113,12 +113,10 @@ static void raise_low(const struct onramp_belief *b, struct onramp_guess *g, con
 static void lower_high(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
                        int64_t edge)
 {
-    if (edge < g->edge[ONRAMP_HIGH]) {
-        g->high = min(g->high, helped(b, g, p->whole, edge, g->edge[ONRAMP_HIGH], ONRAMP_HIGH));
-    } else if (p->whole <= helped(b, g, g->high, g->edge[ONRAMP_HIGH], edge, ONRAMP_HIGH)) {
-        g->high = p->whole;
-        g->edge[ONRAMP_HIGH] = edge;
-    }
+    if (p->whole > helped(b, g, g->high, g->edge[ONRAMP_HIGH], edge, ONRAMP_HIGH))
+        return;
+    g->high = p->whole;
+    g->edge[ONRAMP_HIGH] = edge;
 }
 
 bool onramp_window_cut(const struct onramp_belief *b, struct onramp_guess *g, const struct onramp_proof *p,
