@@ -38,7 +38,7 @@ static int64_t edges_in(uint64_t possible, onramp_span window, onramp_time from,
 void onramp_others_start(struct onramp_others *o)
 {
     static const onramp_span windows[KINDS] = {0, ONRAMP_SECOND, ONRAMP_MINUTE};
-    o->count = o->lost = o->charged = o->unexplained = o->apart = 0;
+    o->count = o->lost = o->charged = o->unexplained = 0;
     for (int i = 0; i < KINDS; i++)
         o->kind[i] = (struct onramp_quickest){.window = windows[i], .possible = UINT64_MAX};
 }
@@ -155,11 +155,10 @@ static int64_t drawn(const struct onramp_others *o, const struct onramp_quickest
 
 void onramp_others_unexplained(struct onramp_others *o, onramp_time now)
 {
-    o->unexplained++;
-    if (o->apart > 0 && now - o->apart_at < SETTLING)
+    if (o->unexplained > 0 && now - o->since < SETTLING)
         return;
-    o->apart++;
-    o->apart_at = now;
+    o->unexplained++;
+    o->since = now;
 }
 
 /* A refill that changed once can look like others, twice it hardly will: until then only what supply fell is theirs. */
@@ -167,7 +166,7 @@ uint64_t onramp_others_drawn(const struct onramp_others *o)
 {
     static const struct onramp_quickest none = {.window = 0};
     int64_t fallen = drawn(o, &none), least = INT64_MAX;
-    for (int i = 0; i < KINDS && o->apart > 1; i++)
+    for (int i = 0; i < KINDS && o->unexplained > 1; i++)
         if (o->kind[i].possible != 0)
             least = min(least, drawn(o, &o->kind[i]));
     /* One is nobody's: which of two requests came first is told by how long their answers took, and that can deceive.

@@ -36,8 +36,7 @@ struct onramp_others {
     struct onramp_quickest kind[3];
     uint32_t lost, charged;
     uint32_t unexplained; /* how often no refill without others explained the answers any more … */
-    uint32_t apart;       /* … some seconds after the last of these: one changed refill may do so twice at once */
-    onramp_time apart_at;
+    onramp_time since;    /* … the last time then; at once again, one changed refill may be all */
 };
 
 void onramp_others_start(struct onramp_others *o);
