@@ -12,7 +12,8 @@
 #define SLACK    (3 * ONRAMP_MILLISECOND)  /* of clocks and queues, in any arrival */
 #define SPAN_MAX (600 * ONRAMP_SECOND)     /* longer silences prove no more; keeps products within 64 bits */
 #define FASTEST  4                         /* times a second the quickest refill fills the bucket */
-#define FINEST   3                         /* per mille: ranges are not split below */
+#define FEW      5                         /* ranges: no more are split, … */
+#define FINEST   3                         /* … per mille: … nor below so much */
 #define FULL_FOR (25 * ONRAMP_MILLISECOND) /* the take before may have come as much later than thought */
 #define SHARED   (20 * ONRAMP_SECOND)
 
@@ -175,22 +176,18 @@ void onramp_belief_start(struct onramp_belief *b, uint32_t size, uint32_t flying
     begin(b, hint);
 }
 
-/* Halve the last few ranges, so that what is left gets as narrow as the answers allow. */
-static void refine(struct onramp_belief *b, onramp_span window)
+/* Halve the last few ranges of drips, so that what is left gets as narrow as the answers allow. */
+static void refine(struct onramp_belief *b)
 {
-    uint32_t alive = 0;
+    uint32_t drips = 0;
     for (uint32_t i = 0; i < b->guesses; i++)
-        alive += b->guess[i].window == window;
-    if (alive > (window ? ONRAMP_PLACES / 2 : 5))
-        return;
-    for (uint32_t i = b->guesses; i-- > 0;) {
+        drips += b->guess[i].window == 0;
+    for (uint32_t i = b->guesses; drips <= FEW && i-- > 0;) {
         struct onramp_guess *g = &b->guess[i];
-        int64_t unit = window ? TOKEN : 1, half = (g->fast - g->slow) / 2 / unit * unit;
-        if (g->window != window || (g->fast - g->slow) * 1000 <= g->slow * FINEST || b->guesses == ONRAMP_GUESSES_MAX)
+        if (g->window > 0 || (g->fast - g->slow) * 1000 <= g->slow * FINEST || b->guesses == ONRAMP_GUESSES_MAX)
             continue;
         struct onramp_guess upper = *g;
-        g->fast = g->slow + half;
-        upper.slow = g->fast + (window ? unit : 0);
+        g->fast = upper.slow = g->slow + (g->fast - g->slow) / 2;
         b->guess[b->guesses++] = upper;
     }
 }
@@ -283,9 +280,7 @@ void onramp_belief_observe(struct onramp_belief *b, const struct onramp_proof *p
             onramp_others_unexplained(&b->others, now);
         begin(b, NULL);
     }
-    refine(b, 0);
-    refine(b, ONRAMP_SECOND);
-    refine(b, ONRAMP_MINUTE);
+    refine(b);
     measure(b);
 }
 
