@@ -410,7 +410,7 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
     struct onramp_belief *b = onramp_pacer_shows_limit(s) ? onramp_pacer_find(p, s->limit, f->group) : NULL;
     for (int i = 0; i < BUCKETS_MAX; i++) /* one in front of that which refused may have been charged */
         p->bucket[i].others.charged += &p->bucket[i] != b;
-    if (b == NULL && onramp_pacer_shows_limit(s) && !shows) {
+    if (b == NULL && onramp_pacer_shows_limit(s) && !shows && p->bare[f->group] < ONRAMP_BARE) {
         b = onramp_pacer_join(p, NULL, s->limit, f->group, FLIGHT_MAX, now);
         p->heard[f->group] = true;
     }
@@ -420,7 +420,7 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
             b->patience = min(2 * b->patience, ONRAMP_MINUTE);
         b->refused_at = now;
         b->probe_at = max(b->probe_at, reset_at(p, s, now, b->patience));
-        if (!is_paced(p, b, f->group))
+        if (!is_paced(p, b, f->group) && p->bare[f->group] < ONRAMP_BARE)
             return;
     }
     unshown(p, ticket, s, now);

@@ -54,6 +54,7 @@ struct lab_scenario {
     bool retry_after;   /* 429s carry Retry-After */
     bool penalty;       /* asking while refused doubles the wait */
     double edge_chance; /* a 429 from an edge, without a reason in the bucket */
+    double rejected;    /* of the users, refused for what they are: takes a token and shows no limits */
     bool no_date;
     enum lab_reset reset;
     uint32_t onramps;               /* clients at once, 1 or 2 */

@@ -149,7 +149,7 @@ static const struct lab_policy *policy_named(const char *name)
  * more than a full bucket to be of interest. */
 static bool has_bound(const struct lab_scenario *s)
 {
-    return s->rivals <= 0 && s->change_at <= 0 && s->edge_chance <= 0 && s->shown == LAB_SHOWN_OWN &&
+    return s->rivals <= 0 && s->change_at <= 0 && s->edge_chance <= 0 && s->rejected <= 0 && s->shown == LAB_SHOWN_OWN &&
            s->global.size == 0 && s->users > s->own.size && s->onramps == 1 && !s->rude && !s->penalty &&
            s->suspend_for <= 0;
 }

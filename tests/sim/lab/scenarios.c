@@ -46,9 +46,10 @@ static const struct plan plans[] = {
 #define TROUBLED 5
 
 static const char *const troubles[] = {
-    "partial", "empty",      "rivals10",   "rivals25",    "rivals50",     "bursts25",    "halved", "rate-halved",
-    "doubled", "no-headers", "penalty",    "edge",        "slow-net",     "fast-net",    "stalls", "skew",
-    "no-date", "reset-next", "reset-zero", "reset-delta", "reset-millis", "two-onramps", "rude",   "suspended"};
+    "partial",     "empty",   "rivals10",   "rivals25",   "rivals50",   "bursts25",    "halved",
+    "rate-halved", "doubled", "no-headers", "penalty",    "edge",       "slow-net",    "fast-net",
+    "stalls",      "skew",    "no-date",    "reset-next", "reset-zero", "reset-delta", "reset-millis",
+    "two-onramps", "rude",    "suspended",  "rejected",   "rejected50"};
 #define TROUBLES (sizeof troubles / sizeof troubles[0])
 
 static const char *const resets[] = {"reset-full", "reset-zero", "reset-delta", "reset-millis"};
@@ -113,6 +114,10 @@ static void bound(struct lab_scenario *s, const char *trouble)
         s->refused_bound = s->users / 20; /* the aim: 10 in 200 */
         s->over_bound = 6;
     }
+    if (s->rejected > 0) {
+        s->refused_bound = s->rejected < 1 && !tiny ? 2 : s->users / 20; /* as without headers */
+        s->over_bound = tiny ? 20 : 15;
+    }
     if (s->global.size > 0) {
         /* Half of the shown bucket, or all that may be on the wire, leaves before the first refusal is heard. */
         bool all_at_once = s->shown == LAB_SHOWN_OWN && s->own.size > s->global.size;
@@ -175,6 +180,10 @@ static struct lab_scenario troubled(struct lab_limit limit, const char *trouble)
         s.rivals = 0.25;
     } else if (IS("edge"))
         s.edge_chance = 0.005;
+    else if (IS("rejected"))
+        s.rejected = 1;
+    else if (IS("rejected50"))
+        s.rejected = 0.5;
     else if (IS("slow-net")) {
         s.rtt_low = 0.4;
         s.service_low = 0.3;

@@ -223,7 +223,10 @@ static void admit(struct lab *lab, struct lab_request *r)
     bool tighter =
         s->global.size > 0 && onramp_bucket_level(&lab->global, lab->now) / s->global.size < own / s->own.size;
     bool global = s->shown == LAB_SHOWN_GLOBAL || (s->shown == LAB_SHOWN_TIGHTER && tighter);
-    show(lab, r, global ? &lab->global : &lab->own);
+    if (s->rejected > 0 && onramp_rng_unit(&lab->tenant_dice) < s->rejected)
+        r->signal.kind = ONRAMP_SIGNAL_BARE;
+    else
+        show(lab, r, global ? &lab->global : &lab->own);
 }
 
 static void arrives(struct lab *lab, uint32_t id)
