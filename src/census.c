@@ -76,6 +76,7 @@ static enum onramp_status count(struct onramp_census *census, const struct onram
         bool settled = onramp_census_stands(entry, digest);
         census->settled += settled ? 1 : 0;
         census->sendable += settled ? 0 : 1;
+        census->doubtful += !settled && entry != NULL && onramp_ledger_in_doubt(entry) ? 1 : 0;
         census->mails += !settled && user.wants_mail ? 1 : 0;
         st = hold(census, &user.identity, record->ordinal, err);
     }

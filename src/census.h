@@ -15,6 +15,7 @@ struct onramp_census {
     uint64_t invalid, duplicate;
     uint64_t settled;  /* by earlier runs of this ledger */
     uint64_t sendable; /* the rest */
+    uint64_t doubtful; /* of the sendable: in doubt since an earlier run */
     uint64_t mails;    /* of the sendable: so many make Auth0 send a verification mail */
     uint32_t dropped;  /* read-only properties that some record had; see onramp_user_dropped_name() */
     const struct onramp_ledger_entry **strays; /* left in doubt by earlier runs, and no longer in the file */

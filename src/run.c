@@ -228,6 +228,7 @@ static void sum_up(struct onramp_run *r)
         told += s->counts[i];
     s->records = r->census.records;
     s->unsent = s->records > told ? s->records - told : 0;
+    s->doubtful = r->census.doubtful > r->doubts_met ? r->census.doubtful - r->doubts_met : 0;
     s->seconds = (double)(r->engine.transport->ops->now(r->engine.transport->self) - r->engine.started_at) /
                  (double)ONRAMP_SECOND;
     s->blind = !r->engine.session.may_ask;

@@ -22,6 +22,7 @@ struct onramp_job {
     bool sent;                 /* in this run */
     bool stray;                /* the file no longer has it: it is asked about, and never sent */
     bool asking;               /* its next or present request is a look-up */
+    bool inherited;            /* an earlier run left it in doubt */
     bool lost;                 /* an attempt may have been acted on: ask before anything else */
     bool doubtful;             /* one was, at some time: "exists" may be our own doing */
     bool undoing;              /* we ask because a delete was on its way: if nobody is there, it begins anew */
@@ -54,6 +55,7 @@ struct onramp_run {
     size_t strays_fed;
     uint64_t strays[ONRAMP_OUTCOMES]; /* what became of them; the summary counts records of the file alone */
     uint64_t before;                  /* settled by earlier runs */
+    uint64_t doubts_met;              /* of the census' doubtful, those of whom this run has said something */
     uint32_t residents;               /* of the latest new records: how many more were there already than not */
 };
 

@@ -62,6 +62,7 @@ static void record_outcome(struct onramp_run *r, const struct onramp_job *job, e
         r->strays[outcome]++;
     } else {
         count(r, job->ordinal, &job->user.identity, outcome, line.message);
+        r->doubts_met += job->inherited ? 1 : 0;
         r->summary->adopted += adopted ? 1 : 0;
     }
     ledger_result(r, onramp_ledger_outcome(r->ledger, &line, r->err));
@@ -137,7 +138,7 @@ static void inherit(struct onramp_job *job, const struct onramp_ledger_entry *en
     job->tenant_date = entry->tenant_date;
     job->doubtful = true;
     job->undoing = onramp_ledger_undoing(entry);
-    job->lost = onramp_ledger_in_doubt(entry);
+    job->lost = job->inherited = onramp_ledger_in_doubt(entry);
     if (entry->chosen_id != NULL && strlen(entry->chosen_id) < sizeof job->chosen_id)
         strcpy(job->chosen_id, entry->chosen_id);
 }

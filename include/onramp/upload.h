@@ -108,9 +108,10 @@ struct onramp_observer {
 struct onramp_summary {
     char run[40];
     uint64_t records, counts[ONRAMP_OUTCOMES]; /* every record of the file, once, by its final outcome */
-    bool blind;       /* the token may not read users: who is unknown stays so, however often the run is repeated */
-    uint64_t unsent;  /* records left alone because the run stopped early: none of the above */
-    uint64_t adopted; /* of created: proven by asking: nobody has the password, unless it was sealed */
+    bool blind;        /* the token may not read users: who is unknown stays so, however often the run is repeated */
+    uint64_t unsent;   /* records left alone because the run stopped early: none of the above … */
+    uint64_t doubtful; /* … though an earlier run has sent so many of them, and they may be there */
+    uint64_t adopted;  /* of created: proven by asking: nobody has the password, unless it was sealed */
     bool ran[ONRAMP_DEEDS];                          /* which stages there were … */
     struct onramp_stage_summary after[ONRAMP_DEEDS]; /* … and what they came to */
     uint64_t requests, throttled;                    /* with those of the stages */

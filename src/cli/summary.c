@@ -90,6 +90,9 @@ static void put_counts(FILE *out, const struct onramp_summary *summary)
     }
     if (summary->unsent > 0)
         fprintf(out, "  %-12s %8" PRIu64 "\n", "not sent", summary->unsent);
+    if (summary->doubtful > 0)
+        fprintf(out, "  %-12s %8" PRIu64 " of them were sent by an earlier run, and may be there\n", "",
+                summary->doubtful);
 }
 
 static const char *const stage_names[ONRAMP_DEEDS] = {"invited", "roles", "members", "undone"};

@@ -508,6 +508,35 @@ static void an_interrupt_leaves_what_is_in_doubt_as_unknown(void **state)
     }
 }
 
+static bool stop_before_the_first_look_up(void *context)
+{
+    const struct trial *t = context;
+    return t->w.deeds >= 5; /* the ledger's repair, two questions about the connection, the run's line */
+}
+
+/* By this run it was not sent; that is no word about the run before. */
+static void an_interrupt_says_who_was_sent_before(void **state)
+{
+    (void)state;
+    struct trial t;
+    struct world_setup setup = ordinary(1);
+    setup.plan[0].request = FIRST_CREATE;
+    setup.plan[0].fault = WORLD_MUTE;
+    begin(&t, &setup, 1, ann);
+    run_and_die(&t, CREATE_SENT);
+    t.stopping = stop_before_the_first_look_up;
+    struct onramp_summary summary = run(&t);
+    assert_int_equal(summary.exit, 130);
+    assert_int_equal(summary.unsent, 1);
+    assert_int_equal(summary.doubtful, 1);
+    t.stopping = NULL;
+    summary = run(&t);
+    assert_int_equal(summary.exit, 0);
+    assert_int_equal(summary.counts[ONRAMP_CREATED], 1);
+    assert_int_equal(summary.doubtful, 0);
+    end(&t);
+}
+
 /* All goes well for a while, then nothing does. */
 static void giving_up_loses_nothing(void **state)
 {
@@ -844,6 +873,7 @@ int main(void)
         cmocka_unit_test(users_without_an_address_are_asked_about_by_id),
         cmocka_unit_test(says_unknown_where_neither_id_nor_address_can_show_the_user),
         cmocka_unit_test(an_interrupt_leaves_what_is_in_doubt_as_unknown),
+        cmocka_unit_test(an_interrupt_says_who_was_sent_before),
         cmocka_unit_test(giving_up_loses_nothing),
         cmocka_unit_test(a_wall_clock_gone_wild_changes_nothing_but_the_dates_in_the_ledger),
         cmocka_unit_test(a_process_that_stood_still_for_an_hour_carries_on_without_a_flood),

@@ -149,6 +149,16 @@ static void a_dry_run_has_no_figures_of_sending(void **state)
                         "Dry run: nothing was sent.\n");
 }
 
+static void says_who_was_sent_by_an_earlier_run(void **state)
+{
+    (void)state;
+    struct onramp_summary s = {.records = 7, .unsent = 7, .doubtful = 2, .exit = 130};
+    struct summary_names names = {.input = "users.json", .ledger = "l"};
+    assert_non_null(strstr(told(&s, &names),
+                           "  not sent            7\n"
+                           "                      2 of them were sent by an earlier run, and may be there\n"));
+}
+
 static void quotes_the_first_refusals_and_cleans_them(void **state)
 {
     (void)state;
@@ -188,6 +198,7 @@ int main(void)
         cmocka_unit_test_teardown(advises_by_exit_code, clear),
         cmocka_unit_test_teardown(tells_of_what_followed_and_whose_fault_it_was, clear),
         cmocka_unit_test_teardown(a_dry_run_has_no_figures_of_sending, clear),
+        cmocka_unit_test_teardown(says_who_was_sent_by_an_earlier_run, clear),
         cmocka_unit_test_teardown(quotes_the_first_refusals_and_cleans_them, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
