@@ -195,7 +195,8 @@ static void note_setback(struct onramp_lane *lane, const struct onramp_reply *re
         lane->progress_at = e->now; /* waiting for a token, or for an answer, was no failure */
     if (!passing)
         return;
-    (void)snprintf(lane->setback, sizeof lane->setback, "%s", reply->message);
+    (void)snprintf(lane->setback, sizeof lane->setback, "%s%s%s", reply->message, reply->cure[0] != '\0' ? "; " : "",
+                   reply->cure);
     onramp_span since = e->now - lane->progress_at;
     if (lane->told || since < TELL_AFTER || lane->stop != ONRAMP_STOP_NOT)
         return;

@@ -58,9 +58,9 @@ struct onramp_lane {
     bool done, ended;              /* has nothing to do now; nor ever again, nor have the lanes ahead */
     onramp_time first_at, last_at; /* its first departure, and its latest answer; 0: none */
     onramp_time progress_at;
-    uint64_t setbacks;                                       /* failures and refusals since there was progress … */
-    char setback[sizeof((struct onramp_reply *)0)->message]; /* … the words of the latest that may pass … */
-    bool told;                                               /* … which the user has been told */
+    uint64_t setbacks; /* failures and refusals since there was progress … */
+    char setback[702]; /* … the words of the latest that may pass: a reply's message and its cure … */
+    bool told;         /* … which the user has been told */
     char waits[192]; /* why the pacer lets it wait; only kept if somebody looks */
 
     enum onramp_stop stop;

@@ -542,7 +542,7 @@ static void giving_up_loses_nothing(void **state)
 {
     (void)state;
     const enum world_fault ends[] = {WORLD_LOST,  WORLD_MUTE,    WORLD_UNAVAILABLE, WORLD_THROTTLED, WORLD_EDGE,
-                                     WORLD_ERROR, WORLD_REFUSED, WORLD_BAD_GATEWAY, WORLD_TORN};
+                                     WORLD_ERROR, WORLD_REFUSED, WORLD_BAD_GATEWAY, WORLD_TORN,      WORLD_PAGE};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         struct trial t;
         struct world_setup setup = ordinary(i + 1);
@@ -558,6 +558,8 @@ static void giving_up_loses_nothing(void **state)
         struct onramp_summary summary = run(&t);
         assert_int_equal(summary.exit, 5);
         assert_true(t.w.now - began < 10 * ONRAMP_MINUTE);
+        if (ends[i] == WORLD_PAGE)
+            assert_non_null(strstr(summary.reason, "; something between here and Auth0 answered"));
         world_settle(&t.w);
         assert_int_equal(world_false_claims(&t.w, &t.records, ledger_path), 0);
         t.w.setup.network.chance[ends[i]] = 0;

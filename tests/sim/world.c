@@ -259,6 +259,9 @@ static bool turned_away(struct flight *f)
     case WORLD_UNAVAILABLE:
         answer_with(&f->response, 503, false, "", "Service Temporarily Unavailable");
         return true;
+    case WORLD_PAGE:
+        answer_with(&f->response, 200, false, "", "Please log in");
+        return true;
     case WORLD_ERROR:
         answer_with(&f->response, 500, true, "internal_error", "An internal server error occurred");
         return true;

@@ -34,6 +34,7 @@ enum world_fault {
     WORLD_ANSWER_RESET, /* acted on, and the connection breaks under the answer */
     WORLD_ANSWER_LATE,  /* acted on, the answer on its way for up to `stall_max` */
     WORLD_TORN,         /* acted on, half of the answer's body arrives */
+    WORLD_PAGE,         /* not acted on: 200 and a page of HTML, as a proxy that wants a login has it */
     WORLD_FAULTS
 };
 
