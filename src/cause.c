@@ -269,6 +269,8 @@ static const struct cure cures[] = {
      "grant the application what the message names, then run the same upload again"},
     {IS(ONRAMP_FAILED) | IS(ONRAMP_UNKNOWN), 400, NULL,
      "correct the setting that the message names, then run the same upload again"},
+    {IS(ONRAMP_FAILED), 0, "not in the file any more",
+     "nothing is to be done, unless they were to be created: put them back into the file, then upload it"},
     {IS(ONRAMP_FAILED), 0, NULL, "surely not created: run the same upload again, it sends these again"},
     {IS(ONRAMP_UNKNOWN), 0, NULL,
      "run the same upload again: it asks the tenant first (the token needs read:users for that)"},

@@ -576,12 +576,14 @@ static void land_nobody(struct onramp_run *r, uint32_t id)
     if (job->undoing)
         begin_anew(r, job);
     prefer_given_id(job);
-    if (job->stray)
+    if (job->stray) {
+        (void)snprintf(job->reply.message, sizeof job->reply.message, "not there, and not in the file any more");
         settle(r, id, ONRAMP_FAILED, NULL, false);
-    else if (job->failures >= r->settings->target.max_attempts)
+    } else if (job->failures >= r->settings->target.max_attempts) {
         abandon(r, id, ONRAMP_FAILED);
-    else
+    } else {
         onramp_scheduler_again(r->lane->scheduler, id, ONRAMP_GROUP_CREATE, r->engine.now);
+    }
 }
 
 /* The tenant has told who is there. */

@@ -102,6 +102,7 @@ static void has_advice_for_every_outcome(void **state)
     assert_non_null(strstr(advice(ONRAMP_REJECTED, 400, "Sandbox error."), "Action"));
     assert_non_null(strstr(advice(ONRAMP_UNKNOWN, 0, "timed out"), "asks the tenant first"));
     assert_non_null(strstr(advice(ONRAMP_FAILED, 401, "Expired token"), "fresh token"));
+    assert_non_null(strstr(advice(ONRAMP_FAILED, 0, "not there, and not in the file any more"), "put them back"));
     struct onramp_ledger_entry open = {.open = true, .outcome = ONRAMP_INVALID};
     assert_non_null(strstr(onramp_cause_advice(&open), "before it was written down"));
     const struct onramp_ledger_deed undo = {.kind = ONRAMP_DEED_UNDO, .state = ONRAMP_DEED_SENDING};

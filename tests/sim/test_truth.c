@@ -123,6 +123,17 @@ static int outcome_of(const char *email)
     return outcome;
 }
 
+static const char *message_of(const char *email)
+{
+    static char message[100];
+    struct onramp_ledger *ledger = NULL;
+    assert_int_equal(onramp_ledger_read(&ledger, ledger_path, NULL), ONRAMP_OK);
+    const struct onramp_ledger_entry *entry = onramp_ledger_find(ledger, &(struct onramp_identity){.email = email});
+    (void)snprintf(message, sizeof message, "%s", entry->message != NULL ? entry->message : "");
+    onramp_ledger_close(ledger);
+    return message;
+}
+
 static uint64_t users(struct trial *t)
 {
     struct onramp_tenant_view view;
@@ -311,6 +322,8 @@ static void who_left_the_file_is_asked_about_and_never_sent(void **state)
             assert_int_equal(outcome_of("ann@example.com"), arrived   ? ONRAMP_CREATED
                                                             : spoiled ? ONRAMP_INVALID
                                                                       : ONRAMP_FAILED);
+            if (!arrived && !spoiled)
+                assert_string_equal(message_of("ann@example.com"), "not there, and not in the file any more");
             world_source_init(&t.records, 1, ann);
             summary = run(&t); /* back in the file */
             assert_int_equal(summary.exit, 0);
