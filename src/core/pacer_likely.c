@@ -11,6 +11,7 @@
 #define ASKING  (150 * ONRAMP_MILLISECOND)
 #define IDLE    7 /* seconds; all of Auth0's documented plans fill their bucket in less, if it drips */
 #define SETTLED (6 * ONRAMP_SECOND)
+#define UNSEEN  (20 * ONRAMP_SECOND) /* others may have drawn for so long before any answer shows it */
 #define SPARED  7 /* tokens: steady rivals at half the refill need more at once in one of ten thousand times */
 
 /* As documented plans are, until the answers know better: 10 tokens fill at 2 a second, 50 at 16, 250 within one. */
@@ -48,15 +49,18 @@ void onramp_likely_announced(struct onramp_belief *b, onramp_span away, uint32_t
 int64_t onramp_likely_stand(const struct onramp_belief *b, onramp_time now)
 {
     int64_t half = (b->size - 1) * TOKEN / 2, slow, fast, helping;
+    int64_t most = max(half, min(b->size - 3, SPARED) * TOKEN);
     bool minutes = onramp_belief_rates(b, ONRAMP_MINUTE, &helping, &fast);
     bool dripping = onramp_belief_rates(b, 0, &slow, &fast);
     bool seconds = onramp_belief_rates(b, ONRAMP_SECOND, &slow, &fast);
     if (now < b->shared_until)
-        return b->size < TINY ? 2 * half : max(half, min(b->size - 3, SPARED) * TOKEN);
+        return b->size < TINY ? 2 * half : most;
     if (minutes && b->far && b->size >= TINY)
         return 0; /* likely a helping a minute: what is left at its edge costs a part of one */
-    if (dripping) /* of a tiny one, while its kind is not known, take from a full one only */
-        return b->size < TINY && seconds ? 2 * half : half;
+    if (dripping && b->size < TINY) /* while its kind is not known, take from a full one only */
+        return seconds ? 2 * half : half;
+    if (dripping)
+        return now - b->opened_at < UNSEEN ? most : half;
     /* Room for the next helping, and for one twice as large as was seen to be shown. Not for all that are possible:
      * where others draw from a drip, windows often explain the answers for a while, and there the half is theirs. */
     int64_t room = max(0, min(half, (b->size - 1) * TOKEN - 2 * (seconds ? slow : helping)));

@@ -141,6 +141,17 @@ static void keeps_a_working_reserve_until_the_last_requests(void **state)
     onramp_pacer_free(p);
 }
 
+/* Others may have drawn from the first before any answer shows it. */
+static void spares_a_small_bucket_as_if_others_drew_for_a_while(void **state)
+{
+    (void)state;
+    uint32_t tickets[64];
+    struct onramp_pacer *p = made(plain);
+    onramp_time now = ask(p, ONRAMP_GROUP_CREATE, 10, 9, 0);
+    assert_int_equal(burst(p, now, 1000, tickets), 2);
+    onramp_pacer_free(p);
+}
+
 static void takes_the_smallest_remaining_that_may_be_the_latest(void **state)
 {
     (void)state;
@@ -1160,6 +1171,7 @@ int main(void)
         cmocka_unit_test(never_exceeds_the_concurrency),
         cmocka_unit_test(leaves_the_reserve),
         cmocka_unit_test(keeps_a_working_reserve_until_the_last_requests),
+        cmocka_unit_test(spares_a_small_bucket_as_if_others_drew_for_a_while),
         cmocka_unit_test(takes_the_smallest_remaining_that_may_be_the_latest),
         cmocka_unit_test(holds_the_whole_pool_after_a_429),
         cmocka_unit_test(waits_as_long_as_retry_after_says),
