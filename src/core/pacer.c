@@ -81,15 +81,6 @@ static onramp_time later(struct onramp_decision *d, onramp_time at, onramp_time 
     return other;
 }
 
-/* A group behind this one has yet to show its bucket, and needs a token of this one's to do so. */
-static bool is_awaited(const struct onramp_pacer *p, enum onramp_group group)
-{
-    bool awaited = false;
-    for (int g = 0; g < ONRAMP_GROUPS; g++)
-        awaited = awaited || (!p->heard[g] && p->precede[g][group]);
-    return awaited;
-}
-
 /* Requests to come for each token of the standing reserve, so that it is spent by the last: the fewer can be sent
  * beyond what is refilled, the more. Of the most that can, three quarters: some answers take long. */
 static int64_t soon_enough(const struct onramp_pacer *p, const struct onramp_belief *b, onramp_time now)
@@ -99,8 +90,7 @@ static int64_t soon_enough(const struct onramp_pacer *p, const struct onramp_bel
     return spare > 0 ? min(max(SOONER, (most + spare - 1) / spare), SOONEST) : SOONEST;
 }
 
-static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, enum onramp_group group, uint64_t left,
-                               onramp_time now)
+static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, uint64_t left, onramp_time now)
 {
     struct onramp_decision *d = p->last;
     if (b->flying == 0 && now >= b->probe_at)
@@ -114,8 +104,8 @@ static onramp_time bucket_when(struct onramp_pacer *p, struct onramp_belief *b, 
     /* A standing reserve of half the bucket, so that a late answer never starves the pipe. */
     int64_t stand = max(onramp_likely_stand(b, now), spare);
     /* It falls over the last requests, so that nothing is left over; soon enough for what is refilled until then. Where
-     * others draw, it is their protection as well, and where a group waits to show its bucket, its chance. */
-    int64_t each = now < b->shared_until || is_awaited(p, group) ? 1 : soon_enough(p, b, now);
+     * others draw, it is their protection as well. */
+    int64_t each = now < b->shared_until ? 1 : soon_enough(p, b, now);
     stand = max(spare, min(stand, min((int64_t)left - 1, each * (int64_t)b->size) * TOKEN / each));
     at = later(d, at, onramp_likely_when(b, stand, now), ONRAMP_WHY_STAND, b);
     return b->flying > 0 ? at : min(at, min(b->probe_at, onramp_likely_due(b, stand, now)));
@@ -174,7 +164,7 @@ onramp_time onramp_pacer_when_behind(struct onramp_pacer *p, enum onramp_group g
         struct onramp_decision before = *d;
         if (!onramp_pacer_draws(p, group, b) || is_paced(p, b, group))
             continue;
-        onramp_time at = bucket_when(p, b, group, left_in(p, b, group, left, ahead), now);
+        onramp_time at = bucket_when(p, b, left_in(p, b, group, left, ahead), now);
         if (at > before.at)
             d->at = at;
         else
