@@ -32,7 +32,7 @@ static const char help[] =
     "  --reserve PERCENT    left to others, 0..90 (0), by onramp, keeper and listener\n"
     "  --concurrency N      most in flight, 1..256 (128); the bounds keep to it too\n"
     "  --hint               the limits are told in advance, as --tier does\n\n"
-    "What the figures mean, and what they were: docs/pacing.md\n";
+    "What the figures mean, and what they were: docs/pacing.md, docs/pacing-figures.md\n";
 
 struct order {
     struct lab_options options;
