@@ -87,14 +87,16 @@ static bool slow(const struct onramp_rtt *rtt, onramp_span latency, int deviatio
     return latency > rtt->mean + deviations * rtt->deviation + 50 * ONRAMP_MILLISECOND;
 }
 
-/* The way out may have been shorter than ever before, though less likely the more answers have been seen. The first
- * has nothing to compare with: it may have been on its way until just before its answer. */
-static onramp_span excess(const struct onramp_rtt *rtt, onramp_span latency)
+/* The way out may have been shorter than ever before, though less likely the more answers have been seen; with windows
+ * more is allowed, since the wrong order of two takes moves an edge. The first has nothing to compare with: it may have
+ * been on its way until just before its answer. */
+static onramp_span excess(const struct onramp_belief *b, const struct onramp_rtt *rtt, onramp_span latency)
 {
     if (rtt->count <= 1)
         return max(latency - 1, 0);
-    int halvings = 0;
-    for (uint32_t n = rtt->count; n >= 4 && halvings < 2; n /= 4)
+    int64_t slow, fast;
+    int halvings = 0, most = onramp_belief_rates(b, 0, &slow, &fast) ? 2 : 1;
+    for (uint32_t n = rtt->count; n >= 4 && halvings < most; n /= 4)
         halvings++;
     return latency - rtt->least + (rtt->least / 5 >> halvings) + SLACK;
 }
@@ -109,7 +111,7 @@ static struct onramp_take *land(struct onramp_belief *b, uint32_t ticket, enum o
     onramp_span latency = now - t->sent_at;
     t->state = state;
     t->late = slow(rtt, latency, 2);
-    t->arrived_by = t->sent_at + excess(rtt, latency);
+    t->arrived_by = t->sent_at + excess(b, rtt, latency);
     b->flying--;
     return t;
 }
