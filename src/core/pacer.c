@@ -125,7 +125,7 @@ static uint64_t left_in(const struct onramp_pacer *p, const struct onramp_belief
 /* It is not shown any more: an even pace stands for what the answers once proved. */
 static bool is_paced(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group)
 {
-    bool stale = p->bare[group] >= ONRAMP_BARE && b->unproven >= ONRAMP_BARE;
+    bool stale = onramp_pacer_is_bare(p, group) && b->unproven >= ONRAMP_BARE;
     return p->blind[group].on && (p->blind[group].hidden == b->size || stale);
 }
 
@@ -400,7 +400,7 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
     struct onramp_belief *b = onramp_pacer_shows_limit(s) ? onramp_pacer_find(p, s->limit, f->group) : NULL;
     for (int i = 0; i < BUCKETS_MAX; i++) /* one in front of that which refused may have been charged */
         p->bucket[i].others.charged += &p->bucket[i] != b;
-    if (b == NULL && onramp_pacer_shows_limit(s) && !shows && p->bare[f->group] < ONRAMP_BARE) {
+    if (b == NULL && onramp_pacer_shows_limit(s) && !shows && !onramp_pacer_is_bare(p, f->group)) {
         b = onramp_pacer_join(p, NULL, s->limit, f->group, FLIGHT_MAX, now);
         p->heard[f->group] = true;
     }
@@ -410,10 +410,19 @@ static void refused(struct onramp_pacer *p, uint32_t ticket, const struct onramp
             b->patience = min(2 * b->patience, ONRAMP_MINUTE);
         b->refused_at = now;
         b->probe_at = max(b->probe_at, reset_at(p, s, now, b->patience));
-        if (!is_paced(p, b, f->group) && p->bare[f->group] < ONRAMP_BARE)
+        if (!is_paced(p, b, f->group) && !onramp_pacer_is_bare(p, f->group))
             return;
     }
     unshown(p, ticket, s, now);
+}
+
+/* Answered by the API, and not with a 429. */
+static void passed(struct onramp_pacer *p, const struct onramp_flight *f, onramp_time now)
+{
+    p->refused_in_a_row = 0;
+    time_trip(&p->rtt, now - f->sent_at);
+    if (p->blind[f->group].on)
+        onramp_blind_taken(&p->blind[f->group], f->sent_at, now);
 }
 
 void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct onramp_signal *s, onramp_time now)
@@ -440,20 +449,14 @@ void onramp_pacer_answered(struct onramp_pacer *p, uint32_t ticket, const struct
             onramp_belief_void(&p->bucket[i], ticket);
         break;
     case ONRAMP_SIGNAL_TAKEN:
-        p->refused_in_a_row = 0;
-        time_trip(&p->rtt, now - f->sent_at);
-        if (p->blind[f->group].on)
-            onramp_blind_taken(&p->blind[f->group], f->sent_at, now);
+        passed(p, f, now);
         if (onramp_pacer_shows_limit(s))
             took(p, ticket, s, now);
         else
             unsure(p, ticket, true, now);
         break;
     case ONRAMP_SIGNAL_BARE:
-        p->refused_in_a_row = 0;
-        time_trip(&p->rtt, now - f->sent_at);
-        if (p->blind[f->group].on)
-            onramp_blind_taken(&p->blind[f->group], f->sent_at, now);
+        passed(p, f, now);
         bare(p, ticket, now);
         break;
     case ONRAMP_SIGNAL_UNSURE:

@@ -26,9 +26,14 @@ bool onramp_pacer_is_in_front(const struct onramp_pacer *p, const struct onramp_
     return smaller;
 }
 
+bool onramp_pacer_is_bare(const struct onramp_pacer *p, enum onramp_group group)
+{
+    return p->bare[group] >= ONRAMP_BARE;
+}
+
 bool onramp_pacer_draws(const struct onramp_pacer *p, enum onramp_group group, const struct onramp_belief *b)
 {
-    bool shows = p->heard[group] && p->bare[group] < ONRAMP_BARE;
+    bool shows = p->heard[group] && !onramp_pacer_is_bare(p, group);
     return b->size > 0 && (b->groups[group] || !shows || onramp_pacer_is_in_front(p, b, group));
 }
 

@@ -71,6 +71,8 @@ bool onramp_pacer_shows_limit(const struct onramp_signal *s);
 /* Where a plan has an API-wide bucket, adding members draws from that too, and shows its own, smaller one (Auth0's
  * tables of limits). */
 bool onramp_pacer_is_in_front(const struct onramp_pacer *p, const struct onramp_belief *b, enum onramp_group group);
+/* The group's latest answers have shown no limits, and the next is not expected to. */
+bool onramp_pacer_is_bare(const struct onramp_pacer *p, enum onramp_group group);
 /* A group that does not show its bucket counts against all. */
 bool onramp_pacer_draws(const struct onramp_pacer *p, enum onramp_group group, const struct onramp_belief *b);
 /* The bucket of that size from which the group draws, or else might draw; NULL: none. */
