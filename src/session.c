@@ -90,8 +90,10 @@ static bool repeats(const char *message, const struct onramp_secret *secret)
 void onramp_session_withhold(const struct onramp_session *s, const struct onramp_secret *password,
                              struct onramp_reply *reply)
 {
-    if (repeats(reply->message, onramp_session_token(s)) || repeats(reply->message, password))
-        (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
+    if (!repeats(reply->message, onramp_session_token(s)) && !repeats(reply->message, password))
+        return;
+    (void)snprintf(reply->message, sizeof reply->message, "(withheld: the answer repeats a secret)");
+    reply->wordless = false;
 }
 
 enum onramp_status onramp_session_explain(const struct onramp_session *s, const struct onramp_reply *reply,
@@ -100,7 +102,7 @@ enum onramp_status onramp_session_explain(const struct onramp_session *s, const 
     const char *domain = s->target->domain, *semicolon = reply->cure[0] != '\0' ? "; " : "";
     if (reply->status == 0)
         return onramp_fail(err, status, "cannot reach '%s': %s%s%s", domain, reply->message, semicolon, reply->cure);
-    if (strncmp(reply->message, "status ", 7) == 0) /* ours, where the answer had no words */
+    if (reply->wordless)
         return onramp_fail(err, status, "'%s' answered with %s%s%s", domain, reply->message, semicolon, reply->cure);
     return onramp_fail(err, status, "'%s' answered %d: %s%s%s", domain, reply->status, reply->message, semicolon,
                        reply->cure);

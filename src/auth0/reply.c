@@ -216,6 +216,7 @@ static void tell(struct onramp_reply *out, const struct onramp_answer *answer, c
 {
     char text[1024];
     const char *type = answer->fields.content_type;
+    out->wordless = !body->from_api || body->message[0] == '\0';
     if (body->from_api && body->message[0] != '\0' && body->detail[0] != '\0' &&
         strcmp(body->message, body->detail) != 0)
         (void)snprintf(text, sizeof text, "%s: %s", body->message, body->detail);
@@ -377,6 +378,7 @@ static void read_answer(struct onramp_reply *out, const struct onramp_answer *an
     if (cure == CURE_HOST && answer->fields.location[0] != '\0') {
         char text[400];
         (void)snprintf(text, sizeof text, "status %d, a redirect to %s", answer->status, answer->fields.location);
+        out->wordless = true;
         say(out, text);
     }
     json_decref(body.json);

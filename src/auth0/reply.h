@@ -28,7 +28,8 @@ struct onramp_reply {
     struct onramp_signal signal; /* for the pacer */
     int status;
     char error_code[64];
-    char message[400]; /* the tenant's words, or ours where it had none; one line, no control characters */
+    char message[400]; /* the tenant's words, or ours where it had none; one line, no control characters … */
+    bool wordless;     /* … so they are ours, and begin with the status */
     char cure[300];    /* what the user can do; "" where nothing is known, or nothing is to be done */
     char user_id[288]; /* DONE on a create: prefix and all, so longer than the 255 that Auth0 allows without it */
     int64_t date;      /* Date of the answer, Unix seconds; 0 if absent */
