@@ -122,6 +122,21 @@ static enum onramp_verdict judge(const struct onramp_run *r, const struct onramp
     return by_date && !job->doubtful ? ONRAMP_THEIRS /* no attempt was lost, and the tenant says "exists" */ : verdict;
 }
 
+static enum onramp_told_what what_of(const struct onramp_run *r, struct onramp_job *job, enum onramp_verdict verdict)
+{
+    switch (verdict) {
+    case ONRAMP_OURS:
+        return ONRAMP_TOLD_OURS;
+    case ONRAMP_THEIRS:
+        return ONRAMP_TOLD_THEIRS;
+    case ONRAMP_UNDECIDED:
+        return ONRAMP_TOLD_UNDECIDED;
+    case ONRAMP_NOBODY:
+        break;
+    }
+    return nobody(r, job);
+}
+
 bool onramp_question_tells(struct onramp_told *told, const struct onramp_run *r, struct onramp_job *job,
                            const char *body)
 {
@@ -132,26 +147,13 @@ bool onramp_question_tells(struct onramp_told *told, const struct onramp_run *r,
         return false;
     size_t some = count < FOUND_MAX ? count : FOUND_MAX;
     const char *user_id = "";
-    if (job->beforehand) {
-        const struct onramp_found *resident = onramp_evidence_resident(found, some);
+    const struct onramp_found *resident = job->beforehand ? onramp_evidence_resident(found, some) : NULL;
+    if (resident != NULL)
+        user_id = resident->user_id;
+    if (job->beforehand)
         told->what = resident != NULL ? ONRAMP_TOLD_THEIRS : ONRAMP_TOLD_NOBODY;
-        user_id = resident != NULL ? resident->user_id : "";
-    } else {
-        switch (judge(r, job, found, some, some == count, &user_id)) {
-        case ONRAMP_OURS:
-            told->what = ONRAMP_TOLD_OURS;
-            break;
-        case ONRAMP_THEIRS:
-            told->what = ONRAMP_TOLD_THEIRS;
-            break;
-        case ONRAMP_UNDECIDED:
-            told->what = ONRAMP_TOLD_UNDECIDED;
-            break;
-        case ONRAMP_NOBODY:
-            told->what = nobody(r, job);
-            break;
-        }
-    }
+    else
+        told->what = what_of(r, job, judge(r, job, found, some, some == count, &user_id));
     (void)snprintf(told->user_id, sizeof told->user_id, "%s", user_id);
     return true;
 }
