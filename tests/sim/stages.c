@@ -19,15 +19,6 @@ struct world_setup ordinary(uint64_t seed)
     return setup;
 }
 
-void make_bad(struct world *w)
-{
-    struct world_network *net = &w->setup.network;
-    for (int fault = WORLD_FINE + 1; fault < WORLD_FAULTS; fault++)
-        net->chance[fault] = 8000;
-    net->chance[WORLD_TWICE] = net->chance[WORLD_TWICE_LATE] = net->chance[WORLD_EXPIRED] = 0;
-    net->stall_max = 60 * ONRAMP_SECOND;
-}
-
 uint64_t asked; /* for so many mails */
 bool refuse;    /* to have them sent */
 
@@ -115,6 +106,16 @@ void populate(struct world *w, const struct world_setup *setup, uint64_t users)
     begin(w, setup);
     if (upload(w, users, setup->seed).counts[ONRAMP_CREATED] != users)
         FAIL(setup->seed, "the upload before the stage did not create everybody\n");
+}
+
+struct onramp_ledger *another_run(struct world *w)
+{
+    struct onramp_ledger *ledger = world_ledger(w, ledger_path);
+    struct onramp_ledger_run line;
+    assert_true(onramp_ledger_last(ledger, &line));
+    line.run = "another";
+    assert_int_equal(onramp_ledger_begin(ledger, &line, NULL), ONRAMP_OK);
+    return ledger;
 }
 
 struct onramp_stage_summary run(struct world *w, stage_call *call, uint64_t seed)

@@ -24,8 +24,6 @@ int stages_remove_paths(void **state);
 
 /* Enterprise or Professional by turns, on a network without faults. */
 struct world_setup ordinary(uint64_t seed);
-/* Whatever can befall a request, but for a network that delivers twice, against which nothing helps, and tokens. */
-void make_bad(struct world *w);
 
 extern uint64_t asked; /* for so many mails */
 extern bool refuse;    /* to have them sent */
@@ -43,6 +41,9 @@ struct onramp_summary upload(struct world *w, uint64_t users, uint64_t seed);
 void begin(struct world *w, const struct world_setup *setup);
 /* A world whose tenant has `users` users of this ledger's making. */
 void populate(struct world *w, const struct world_setup *setup, uint64_t users);
+
+/* The ledger of a world that is populated, with one more run begun in it: for lines by hand. The caller closes it. */
+struct onramp_ledger *another_run(struct world *w);
 
 typedef enum onramp_status stage_call(const struct onramp_stage_setup *setup, struct onramp_stage_summary *summary,
                                       struct onramp_error *err);

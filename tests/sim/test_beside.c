@@ -162,7 +162,7 @@ static void roles_and_members_are_complete_after_deaths_on_a_bad_network(void **
         struct world w;
         struct world_setup setup = ordinary(seed);
         begin(&w, &setup);
-        make_bad(&w);
+        world_make_bad(&w);
         after = &everything;
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
@@ -419,7 +419,7 @@ static void everything_is_complete_after_deaths_on_a_bad_network(void **state)
         struct world w;
         struct world_setup setup = ordinary(seed);
         begin(&w, &setup);
-        make_bad(&w);
+        world_make_bad(&w);
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
         struct onramp_summary summary = {.exit = 5};
@@ -484,7 +484,7 @@ static void nobody_is_mailed_twice_beside_creates_that_die(void **state)
         struct world_setup setup = ordinary(seed);
         begin(&w, &setup);
         open_post(&w);
-        make_bad(&w);
+        world_make_bad(&w);
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
         struct onramp_summary summary = {.exit = 5};
@@ -535,11 +535,7 @@ static void only_mails_that_will_be_sent_are_asked_for(void **state)
     struct world w;
     struct world_setup setup = ordinary(1);
     populate(&w, &setup, 3);
-    struct onramp_ledger *ledger = world_ledger(&w, ledger_path);
-    struct onramp_ledger_run line;
-    assert_true(onramp_ledger_last(ledger, &line));
-    line.run = "another";
-    assert_int_equal(onramp_ledger_begin(ledger, &line, NULL), ONRAMP_OK);
+    struct onramp_ledger *ledger = another_run(&w);
     const struct onramp_ledger_deed doubt = {
         .kind = ONRAMP_DEED_INVITE, .subject = "email", .state = ONRAMP_DEED_UNKNOWN};
     const struct onramp_identity u0 = {.email = "u0@example.com"};
@@ -622,7 +618,7 @@ static void who_was_created_is_told_of_once_in_each_stage_however_the_run_stops(
         begin(&w, &setup);
         open_post(&w);
         if (seed % 4 == 0)
-            make_bad(&w);
+            world_make_bad(&w);
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
         const struct onramp_invite_settings mail = {.by_mail = true, .mails_per_minute = 120};

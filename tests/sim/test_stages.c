@@ -60,7 +60,7 @@ static void verify_finds_everybody_on_a_bad_network(void **state)
         struct world w;
         struct world_setup setup = ordinary(seed);
         populate(&w, &setup, 60);
-        make_bad(&w);
+        world_make_bad(&w);
         struct onramp_stage_summary summary = run(&w, onramp_verify, seed + 1);
         uint64_t told = summary.counts[ONRAMP_RESULT_DONE] + summary.counts[ONRAMP_RESULT_FAILED];
         if (told != 60 || summary.exit != (summary.counts[ONRAMP_RESULT_FAILED] > 0 ? 5 : 0) ||
@@ -165,7 +165,7 @@ static void every_user_has_one_link_whatever_the_network_does(void **state)
         struct world w;
         struct world_setup setup = ordinary(seed);
         populate(&w, &setup, 50);
-        make_bad(&w);
+        world_make_bad(&w);
         struct onramp_stage_summary summary = {.exit = 5};
         for (int round = 0; round < 20 && summary.exit == 5; round++)
             summary = run(&w, invite_by_ticket, seed + (uint64_t)round * 1000);
@@ -287,7 +287,7 @@ static void nobody_is_mailed_twice_whatever_happens(void **state)
         struct world_setup setup = ordinary(seed);
         populate(&w, &setup, 30);
         open_post(&w);
-        make_bad(&w);
+        world_make_bad(&w);
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
         for (int deaths = 0; deaths < 4; deaths++) {
@@ -422,7 +422,7 @@ static void undo_carries_on_after_deaths_on_a_bad_network(void **state)
         struct world w;
         struct world_setup setup = ordinary(seed);
         populate(&w, &setup, 30);
-        make_bad(&w);
+        world_make_bad(&w);
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
         for (int deaths = 0; deaths < 4; deaths++) {
@@ -504,11 +504,7 @@ static void whoever_has_no_id_in_the_ledger_is_told_of(void **state)
     struct world w;
     struct world_setup setup = ordinary(1);
     populate(&w, &setup, 2);
-    struct onramp_ledger *ledger = world_ledger(&w, ledger_path);
-    struct onramp_ledger_run line;
-    assert_true(onramp_ledger_last(ledger, &line));
-    line.run = "by-hand";
-    assert_int_equal(onramp_ledger_begin(ledger, &line, NULL), ONRAMP_OK);
+    struct onramp_ledger *ledger = another_run(&w);
     const struct onramp_ledger_outcome outcome = {
         .record = 7, .identity.email = "ann@example.com", .outcome = ONRAMP_CREATED, .attempts = 1};
     assert_int_equal(onramp_ledger_outcome(ledger, &outcome, NULL), ONRAMP_OK);

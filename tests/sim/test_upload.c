@@ -372,20 +372,28 @@ static bool one_in_two(uint64_t record, uint64_t seed)
     return onramp_rng_below(&rng, 2) == 0;
 }
 
+/* Somebody else creates a user with this address, and whatever else `identifiers` goes on to say. */
+static void rival(struct world *w, const char *identifiers)
+{
+    char json[300];
+    (void)snprintf(json, sizeof json,
+                   "{\"connection\":\"Username-Password-Authentication\",\"password\":\"Xk7!mq2#Wz9$pL\","
+                   "\"verify_email\":false,\"email\":\"%s\"}",
+                   identifiers);
+    world_rival(w, json);
+}
+
 /* Somebody else has imported some of 200. */
 static uint64_t settle_in(struct world *w, bool (*is_there)(uint64_t record, uint64_t seed), uint64_t seed)
 {
     uint64_t there = 0;
     for (uint64_t record = 0; record < 200; record++) {
-        char json[200];
-        (void)snprintf(json, sizeof json,
-                       "{\"connection\":\"Username-Password-Authentication\",\"password\":\"Xk7!mq2#Wz9$pL\","
-                       "\"verify_email\":false,\"email\":\"u%llu@example.com\"}",
-                       (unsigned long long)record);
+        char address[40];
+        (void)snprintf(address, sizeof address, "u%llu@example.com", (unsigned long long)record);
         if (!is_there(record, seed))
             continue;
         there++;
-        world_rival(w, json);
+        rival(w, address);
         w->now += ONRAMP_SECOND;
     }
     return there;
@@ -495,10 +503,7 @@ static void who_is_asked_about_beforehand_is_not_lost_on_a_bad_network(void **st
         struct world_setup setup = ordinary(seed, seed % 2 ? "enterprise" : "private-100");
         start(&w, &records, &setup, 200);
         uint64_t there = settle_in(&w, seed % 3 ? the_first_half : one_in_two, seed);
-        for (enum world_fault fault = WORLD_REFUSED; fault < WORLD_FAULTS; fault++)
-            w.setup.network.chance[fault] = 8000;
-        w.setup.network.chance[WORLD_TWICE] = w.setup.network.chance[WORLD_TWICE_LATE] =
-            w.setup.network.chance[WORLD_EXPIRED] = 0;
+        world_make_bad(&w);
         w.setup.network.stall_max = 40 * ONRAMP_SECOND;
         struct onramp_rng rng;
         onramp_rng_init(&rng, seed);
@@ -573,14 +578,8 @@ static void a_username_of_another_does_not_make_somebody_exist(void **state)
     setup.tenant.options = "{\"requires_username\":true}";
     start(&w, &records, &setup, 0);
     world_source_init(&records, 6, namesakes);
-    for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++) {
-        char json[300];
-        (void)snprintf(json, sizeof json,
-                       "{\"connection\":\"Username-Password-Authentication\",\"password\":\"Xk7!mq2#Wz9$pL\","
-                       "\"verify_email\":false,\"email\":\"%s\"}",
-                       theirs[i]);
-        world_rival(&w, json);
-    }
+    for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++)
+        rival(&w, theirs[i]);
     for (uint64_t round = 0; round < 2; round++) {
         struct onramp_summary summary = run_once(&w, &records, 1 + round);
         assert_int_equal(summary.exit, 1);

@@ -606,6 +606,15 @@ void world_reboot(struct world *w)
     w->now += 5 * ONRAMP_SECOND;
 }
 
+void world_make_bad(struct world *w)
+{
+    struct world_network *net = &w->setup.network;
+    for (int fault = WORLD_FINE + 1; fault < WORLD_FAULTS; fault++)
+        net->chance[fault] = 8000;
+    net->chance[WORLD_TWICE] = net->chance[WORLD_TWICE_LATE] = net->chance[WORLD_EXPIRED] = 0;
+    net->stall_max = 60 * ONRAMP_SECOND;
+}
+
 void world_rival(struct world *w, const char *json)
 {
     char *token = onramp_tenant_token(w->tenant, HOST, w->now), authorization[2100];

@@ -117,6 +117,9 @@ void world_clear(struct world *world);
 /* A new process in the same world: what it had in flight goes on without it. */
 void world_reboot(struct world *world);
 
+/* Whatever can befall a request, but for a network that delivers twice, against which nothing helps, and tokens. */
+void world_make_bad(struct world *world);
+
 /* Somebody else creates a user, now. */
 void world_rival(struct world *world, const char *json);
 
